@@ -1,0 +1,194 @@
+/*
+ * arena.c - the one home of the heap: arenas, and long-lived arrays that grow.
+ *
+ * Knows malloc and its family, and aborts when they have nothing left. Refuses to know what lives in
+ * the memory; freeing a single allocation of an arena is not possible.
+ */
+#include <assert.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <headroom/arena.h>
+
+enum { CHUNK_SIZE = 16 * 1024 };
+
+struct arena_chunk {
+    struct arena_chunk *next; /* older */
+    size_t size, used;
+    alignas(max_align_t) char bytes[];
+};
+
+static _Noreturn void out_of_memory(size_t size)
+{
+    (void)fprintf(stderr, "headroom: out of memory: cannot allocate %zu bytes\n", size);
+    abort();
+}
+
+static size_t product(size_t count, size_t size)
+{
+    size_t total = 0;
+    bool overflow = __builtin_mul_overflow(count, size, &total);
+
+    assert(!overflow);
+    return total;
+}
+
+void *mem_resize(void *old, size_t count, size_t size)
+{
+    size_t total = product(count, size);
+
+    if (total == 0) {
+        free(old);
+        return NULL;
+    }
+    void *fresh = realloc(old, total);
+    if (!fresh) {
+        out_of_memory(total);
+    }
+    return fresh;
+}
+
+void mem_free(void *old)
+{
+    free(old);
+}
+
+void mem_reserve(void *items_pointer, uint32_t *capacity, uint32_t need, size_t size)
+{
+    enum { FIRST_CAPACITY = 8 };
+    void *items = NULL;
+
+    if (need <= *capacity) {
+        return;
+    }
+    uint64_t fresh = *capacity ? *capacity : FIRST_CAPACITY;
+    while (fresh < need) {
+        fresh *= 2;
+    }
+    if (fresh > UINT32_MAX) {
+        fresh = UINT32_MAX;
+    }
+    /* Through memcpy: a `struct row **` may not be read as a `void **`. */
+    memcpy(&items, items_pointer, sizeof(items));
+    items = mem_resize(items, fresh, size);
+    memset((char *)items + *capacity * size, 0, (fresh - *capacity) * size);
+    memcpy(items_pointer, &items, sizeof(items));
+    *capacity = (uint32_t)fresh;
+}
+
+void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){ 0 };
+}
+
+/* Frees from `chunk` on to the oldest. */
+static void free_chunks(struct arena_chunk *chunk)
+{
+    while (chunk) {
+        struct arena_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+void arena_done(struct arena *arena)
+{
+    free_chunks(arena->chunks);
+    *arena = (struct arena){ 0 };
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_chunk *kept = NULL;
+    struct arena_chunk *chunk = arena->chunks;
+
+    /* Keeps the oldest chunk if it has the usual size: most steps fit into it and allocate nothing. */
+    while (chunk) {
+        struct arena_chunk *next = chunk->next;
+        if (!next && chunk->size == CHUNK_SIZE) {
+            kept = chunk;
+            kept->used = 0;
+        } else {
+            free(chunk);
+        }
+        chunk = next;
+    }
+    *arena = (struct arena){ .chunks = kept };
+}
+
+static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
+{
+    size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
+    struct arena_chunk *chunk = mem_resize(NULL, 1, sizeof(*chunk) + size);
+
+    chunk->size = size;
+    chunk->used = 0;
+    if (size > CHUNK_SIZE && arena->chunks) {
+        /* A large piece fills its chunk: put it behind the newest, whose free room stays in use. */
+        chunk->next = arena->chunks->next;
+        arena->chunks->next = chunk;
+    } else {
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+    }
+    return chunk;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t step = alignof(max_align_t);
+    struct arena_chunk *chunk = arena->chunks;
+
+    assert(size < SIZE_MAX / 2);
+    size_t need = (size + step - 1) / step * step;
+    if (need == 0) {
+        need = step;
+    }
+    if (!chunk || need > chunk->size - chunk->used) {
+        chunk = add_chunk(arena, need);
+    }
+    void *fresh = chunk->bytes + chunk->used;
+    chunk->used += need;
+    arena->total += need;
+    return memset(fresh, 0, need);
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+    return arena_alloc(arena, product(count, size));
+}
+
+struct slice arena_slice(struct arena *arena, struct slice s)
+{
+    assert(s.len < SIZE_MAX / 2);
+    char *copy = arena_alloc(arena, s.len + 1);
+
+    if (s.len > 0) {
+        memcpy(copy, s.data, s.len);
+    }
+    return (struct slice){ copy, s.len };
+}
+
+struct slice arena_vprintf(struct arena *arena, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    assert(len >= 0);
+    char *text = arena_alloc(arena, (size_t)len + 1);
+    (void)vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    return (struct slice){ text, (size_t)len };
+}
+
+struct slice arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct slice text = arena_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}

@@ -1,0 +1,128 @@
+/*
+ * timers.c - a binary heap of deadlines that knows where each handle stands.
+ *
+ * Knows numbers that grow. Refuses to read a clock: now comes in from outside.
+ */
+#include <assert.h>
+
+#include <headroom/arena.h>
+#include <headroom/timers.h>
+
+static bool earlier(const struct timer_entry *a, const struct timer_entry *b)
+{
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->handle < b->handle;
+}
+
+void timers_init(struct timers *timers)
+{
+    *timers = (struct timers){ 0 };
+}
+
+void timers_done(struct timers *timers)
+{
+    mem_free(timers->heap);
+    mem_free(timers->places);
+    *timers = (struct timers){ 0 };
+}
+
+static void put(struct timers *timers, uint32_t at, struct timer_entry entry)
+{
+    timers->heap[at] = entry;
+    timers->places[entry.handle] = at + 1;
+}
+
+static void sift_up(struct timers *timers, uint32_t at)
+{
+    struct timer_entry entry = timers->heap[at];
+
+    while (at > 0) {
+        uint32_t parent = (at - 1) / 2;
+        if (!earlier(&entry, &timers->heap[parent])) {
+            break;
+        }
+        put(timers, at, timers->heap[parent]);
+        at = parent;
+    }
+    put(timers, at, entry);
+}
+
+static void sift_down(struct timers *timers, uint32_t at)
+{
+    struct timer_entry entry = timers->heap[at];
+
+    /* at < count / 2: it has a child; also keeps 2 * at + 1 from wrapping. */
+    while (at < timers->count / 2) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < timers->count && earlier(&timers->heap[child + 1], &timers->heap[child])) {
+            child++;
+        }
+        if (!earlier(&timers->heap[child], &entry)) {
+            break;
+        }
+        put(timers, at, timers->heap[child]);
+        at = child;
+    }
+    put(timers, at, entry);
+}
+
+static void remove_at(struct timers *timers, uint32_t at)
+{
+    timers->places[timers->heap[at].handle] = 0;
+    timers->count--;
+    if (at == timers->count) {
+        return;
+    }
+    put(timers, at, timers->heap[timers->count]);
+    sift_down(timers, at);
+    sift_up(timers, at);
+}
+
+static uint32_t place_of(const struct timers *timers, uint32_t handle)
+{
+    return handle < timers->places_capacity ? timers->places[handle] : 0;
+}
+
+void timers_set(struct timers *timers, uint32_t handle, uint64_t at_ns)
+{
+    uint32_t place = place_of(timers, handle);
+
+    assert(handle < UINT32_MAX);
+    if (at_ns == TIMERS_NEVER) {
+        if (place != 0) {
+            remove_at(timers, place - 1);
+        }
+        return;
+    }
+    if (place != 0) {
+        timers->heap[place - 1].at_ns = at_ns;
+        sift_down(timers, place - 1);
+        sift_up(timers, place - 1);
+        return;
+    }
+    mem_reserve(&timers->places, &timers->places_capacity, handle + 1, sizeof(*timers->places));
+    mem_reserve(&timers->heap, &timers->heap_capacity, timers->count + 1, sizeof(*timers->heap));
+    timers->heap[timers->count] = (struct timer_entry){ at_ns, handle };
+    sift_up(timers, timers->count++);
+}
+
+uint64_t timers_get(const struct timers *timers, uint32_t handle)
+{
+    uint32_t place = place_of(timers, handle);
+
+    return place == 0 ? TIMERS_NEVER : timers->heap[place - 1].at_ns;
+}
+
+uint64_t timers_next_ns(const struct timers *timers)
+{
+    return timers->count == 0 ? TIMERS_NEVER : timers->heap[0].at_ns;
+}
+
+bool timers_pop(struct timers *timers, uint64_t now_ns, uint32_t *ret_handle)
+{
+    if (timers->count == 0 || timers->heap[0].at_ns > now_ns) {
+        return false;
+    }
+    *ret_handle = timers->heap[0].handle;
+    remove_at(timers, 0);
+    return true;
+}
