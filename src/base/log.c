@@ -90,12 +90,12 @@ static size_t utf8_length(struct slice s)
         len = 2;
     } else if (at[0] >= 0xE0 && at[0] <= 0xEF) {
         len = 3;
-        low = at[0] == 0xE0 ? 0xA0 : low;    /* shorter forms exist */
-        high = at[0] == 0xED ? 0x9F : high;  /* surrogates */
+        low = at[0] == 0xE0 ? 0xA0 : low;   /* shorter forms exist */
+        high = at[0] == 0xED ? 0x9F : high; /* surrogates */
     } else if (at[0] >= 0xF0 && at[0] <= 0xF4) {
         len = 4;
         low = at[0] == 0xF0 ? 0x90 : low;
-        high = at[0] == 0xF4 ? 0x8F : high;  /* past U+10FFFF */
+        high = at[0] == 0xF4 ? 0x8F : high; /* past U+10FFFF */
     }
     if (len == 0 || s.len < len || at[1] < low || at[1] > high) {
         return 0;
@@ -111,7 +111,7 @@ static size_t utf8_length(struct slice s)
 static void add_escaped(struct buf *out, unsigned char c)
 {
     static const char shorthand[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                      ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\' };
+                                      ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
 
     if (c < sizeof(shorthand) && shorthand[c] != '\0') {
         buf_add_char(out, '\\');

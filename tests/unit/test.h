@@ -89,7 +89,8 @@ bool test_aborts(void (*run)(void *context), void *context);
 
 void test_fail_at(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void test_slice(const char *file, int line, const char *what, struct slice actual, struct slice wanted);
+void test_slice(const char *file, int line, const char *what, struct slice actual,
+                struct slice wanted);
 void test_contains(const char *file, int line, const char *what, struct slice actual,
                    struct slice part);
 void test_u64(const char *file, int line, const char *what, uint64_t actual, uint64_t wanted);

@@ -1,0 +1,42 @@
+/*
+ * buf.h - a growable byte buffer that knows its upper limit.
+ *
+ * What a peer sizes has a cap: an addition beyond `max` leaves the content as it was and makes the
+ * buffer fail for good (`failed`), so that a run of additions needs one check at its end.
+ */
+#ifndef HEADROOM_BUF_H
+#define HEADROOM_BUF_H
+
+#include <headroom/slice.h>
+
+struct buf {
+    char *data; /* owned; NUL-terminated whenever len > 0 */
+    size_t len;
+    size_t size; /* allocated */
+    size_t max;
+    bool failed;
+};
+
+void buf_init(struct buf *buf, size_t max);
+void buf_done(struct buf *buf);  /* frees; safe on zeroed memory */
+void buf_reset(struct buf *buf); /* empties, keeps the memory, clears failed */
+
+void buf_add(struct buf *buf, const void *data, size_t len);
+void buf_add_slice(struct buf *buf, struct slice s);
+void buf_add_text(struct buf *buf, const char *text);
+void buf_add_char(struct buf *buf, char c);
+void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Removes the first `len` bytes. */
+void buf_drop(struct buf *buf, size_t len);
+
+/* Borrowed until the next change of the buffer. */
+static inline struct slice buf_slice(const struct buf *buf)
+{
+    return (struct slice){ buf->data, buf->len };
+}
+
+/* The one check: ERR_LIMIT if any addition did not fit. */
+enum err buf_check(const struct buf *buf, struct error *error) ERR_CHECKED;
+
+#endif
