@@ -33,7 +33,7 @@ enum err {
 
 enum { ERROR_TEXT_MAX = 384 };
 
-/* Zero-initialise. The text is one line without a full stop: it fits after "cannot attach ENI: ". */
+/* Zero-initialise. The text is one line without a full stop, fit after "cannot attach ENI: ". */
 struct error {
     enum err code;
     char text[ERROR_TEXT_MAX];
