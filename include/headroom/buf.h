@@ -27,6 +27,9 @@ void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A JSON string with its quotes; what is not UTF-8 shows as U+FFFD. */
+void buf_add_json(struct buf *buf, struct slice s);
+
 /* Removes the first `len` bytes. */
 void buf_drop(struct buf *buf, size_t len);
 

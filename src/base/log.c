@@ -1,7 +1,7 @@
 /*
  * log.c - collecting log records and rendering one as a line of JSON.
  *
- * Knows RFC 3339 and JSON's escapes. Refuses to know where the line goes, and reads no clock.
+ * Knows RFC 3339. Refuses to know where the line goes, and reads no clock.
  */
 #include <inttypes.h>
 #include <time.h>
@@ -76,78 +76,12 @@ void log_number(struct log_record *record, const char *key, int64_t number)
     }
 }
 
-/* Length of the UTF-8 sequence at the front of s (RFC 3629, table 3-7 of Unicode); 0: not one. */
-static size_t utf8_length(struct slice s)
-{
-    const unsigned char *at = (const unsigned char *)s.data;
-    unsigned char low = 0x80, high = 0xBF;
-    size_t len = 0;
-
-    if (at[0] < 0x80) {
-        return 1;
-    }
-    if (at[0] >= 0xC2 && at[0] <= 0xDF) {
-        len = 2;
-    } else if (at[0] >= 0xE0 && at[0] <= 0xEF) {
-        len = 3;
-        low = at[0] == 0xE0 ? 0xA0 : low;   /* shorter forms exist */
-        high = at[0] == 0xED ? 0x9F : high; /* surrogates */
-    } else if (at[0] >= 0xF0 && at[0] <= 0xF4) {
-        len = 4;
-        low = at[0] == 0xF0 ? 0x90 : low;
-        high = at[0] == 0xF4 ? 0x8F : high; /* past U+10FFFF */
-    }
-    if (len == 0 || s.len < len || at[1] < low || at[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if ((at[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return len;
-}
-
-static void add_escaped(struct buf *out, unsigned char c)
-{
-    static const char shorthand[] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                      ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
-
-    if (c < sizeof(shorthand) && shorthand[c] != '\0') {
-        buf_add_char(out, '\\');
-        buf_add_char(out, shorthand[c]);
-    } else {
-        buf_addf(out, "\\u%04x", c);
-    }
-}
-
-/* A JSON string. What is not UTF-8 shows as U+FFFD, so that one bad byte costs no log line. */
-static void add_string(struct buf *out, struct slice s)
-{
-    buf_add_char(out, '"');
-    while (s.len > 0) {
-        unsigned char c = (unsigned char)s.data[0];
-        size_t len = utf8_length(s);
-        if (len == 0) {
-            buf_add_text(out, "\xEF\xBF\xBD");
-            len = 1;
-        } else if (c < 0x20 || c == '"' || c == '\\' || c == 0x7F) {
-            add_escaped(out, c);
-        } else {
-            buf_add(out, s.data, len);
-        }
-        s.data += len;
-        s.len -= len;
-    }
-    buf_add_char(out, '"');
-}
-
 static void add_member(struct buf *out, const char *key, struct slice value)
 {
     buf_add_char(out, ',');
-    add_string(out, slice_of(key));
+    buf_add_json(out, slice_of(key));
     buf_add_char(out, ':');
-    add_string(out, value);
+    buf_add_json(out, value);
 }
 
 void log_render(const struct log_record *record, uint64_t wall_ns, struct buf *out)
@@ -169,7 +103,7 @@ void log_render(const struct log_record *record, uint64_t wall_ns, struct buf *o
             continue;
         }
         buf_add_char(out, ',');
-        add_string(out, slice_of(field->key));
+        buf_add_json(out, slice_of(field->key));
         buf_addf(out, ":%" PRId64, field->number);
     }
     buf_add_text(out, "}\n");
