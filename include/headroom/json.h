@@ -8,7 +8,8 @@
  *     json_field_text(&json, "zone", zone);            // key and value in one
  *     json_end_object(&json);                          // {"free":12,"zone":"us-west-2a"}
  *
- * Commas come by themselves. A call out of order (a value without its key, an end that does not match) asserts. Whether all of it
+ * Commas come by themselves. A call out of order (a value without its key, an end that does not
+ * match) asserts. Whether all of it
  * fitted says buf_check of the buffer. For reading: doc.h.
  */
 #ifndef HEADROOM_JSON_H
@@ -43,10 +44,12 @@ void json_textf(struct json_out *json, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* at most 1,023 bytes */
 void json_u64(struct json_out *json, uint64_t value);
 void json_i64(struct json_out *json, int64_t value);
-void json_double(struct json_out *json, double value); /* shortest that reads back; not finite: null */
+void json_double(struct json_out *json,
+                 double value); /* shortest that reads back; not finite: null */
 void json_bool(struct json_out *json, bool value);
 void json_null(struct json_out *json);
-void json_raw(struct json_out *json, struct slice value); /* a JSON value that is trusted to be one */
+void json_raw(struct json_out *json,
+              struct slice value); /* a JSON value that is trusted to be one */
 
 /* key and value at once */
 void json_field_text(struct json_out *json, const char *key, struct slice value);

@@ -14,7 +14,8 @@ struct slice timestamp_format(uint64_t wall_ns, uint32_t digits, char text[TIMES
 /* RFC 3339 with any offset and fraction; years 1970 to 2500. */
 enum err timestamp_parse(struct slice s, uint64_t *ret_wall_ns) ERR_CHECKED;
 
-/* Go's time.ParseDuration without a sign: "2m", "1h30m", "1.5s", "300ms", "0". ERR_LIMIT past 292 years. */
+/* Go's time.ParseDuration without a sign: "2m", "1h30m", "1.5s", "300ms", "0". ERR_LIMIT past 292
+ * years. */
 enum err duration_parse(struct slice s, uint64_t *ret_ns) ERR_CHECKED;
 
 #endif
