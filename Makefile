@@ -175,8 +175,8 @@ e2e: all ## run the end-to-end tests alone; FILE=tests/e2e/x.bats runs one file
 demo: all ## see it work, from nothing, in two minutes; KEEP=1 leaves it running
 	@KEEP=$(KEEP) hack/demo
 
-fmt: ## lay out the C files as .clang-format says
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+fmt: ## lay out the C files as .clang-format says; IN=src/plan only those below a folder
+	@git ls-files -co --exclude-standard -- $(or $(IN),.) | grep '\.[ch]$$' | xargs -r clang-format -i
 
 tidy: ## check the rules that no compiler checks
 	@hack/tidy

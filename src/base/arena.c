@@ -1,8 +1,8 @@
 /*
  * arena.c - the one home of the heap: arenas, and long-lived arrays that grow.
  *
- * Knows malloc and its family, and aborts when they have nothing left. Refuses to know what lives in
- * the memory; freeing a single allocation of an arena is not possible.
+ * Knows malloc and its family, and aborts when they have nothing left. Refuses to know what lives
+ * in the memory; freeing a single allocation of an arena is not possible.
  */
 #include <assert.h>
 #include <stdalign.h>
@@ -103,7 +103,8 @@ void arena_reset(struct arena *arena)
     struct arena_chunk *kept = NULL;
     struct arena_chunk *chunk = arena->chunks;
 
-    /* Keeps the oldest chunk if it has the usual size: most steps fit into it and allocate nothing. */
+    /* Keeps the oldest chunk if it has the usual size: most steps fit into it and allocate nothing.
+     */
     while (chunk) {
         struct arena_chunk *next = chunk->next;
         if (!next && chunk->size == CHUNK_SIZE) {

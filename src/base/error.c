@@ -22,7 +22,8 @@ const char *err_name(enum err code)
     return at < sizeof(names) / sizeof(names[0]) ? names[at] : "unknown error";
 }
 
-/* A text that is cut must not end inside a UTF-8 sequence: it goes into JSON and Kubernetes' API. */
+/* A text that is cut must not end inside a UTF-8 sequence: it goes into JSON and Kubernetes' API.
+ */
 static void trim_partial_utf8(char *text)
 {
     size_t len = strlen(text);

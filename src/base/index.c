@@ -2,7 +2,8 @@
  * index.c - open addressing with linear probing, from a key to a row's handle.
  *
  * Knows hashes and slots. Refuses to know rows and to own keys. The place of a key follows from the
- * stored half of its hash alone, so growing never asks for a key, and every run has the same layout.
+ * stored half of its hash alone, so growing never asks for a key, and every run has the same
+ * layout.
  */
 #include <assert.h>
 
@@ -13,7 +14,8 @@ enum { FIRST_SIZE = 16 };
 
 #define SLOT_DELETED UINT32_MAX
 
-/* FNV-1a alone leaves near keys near; this finalizer (MurmurHash3's fmix64) lets each bit reach all. */
+/* FNV-1a alone leaves near keys near; this finalizer (MurmurHash3's fmix64) lets each bit reach
+ * all. */
 static uint32_t key_hash(struct slice key)
 {
     uint64_t hash = slice_hash(key);

@@ -1,7 +1,8 @@
 /*
  * slice.c - comparing, cutting and reading borrowed bytes.
  *
- * Knows ASCII and the shapes of numbers. Refuses to know locales, and never reads past a slice's end.
+ * Knows ASCII and the shapes of numbers. Refuses to know locales, and never reads past a slice's
+ * end.
  */
 #include <headroom/slice.h>
 

@@ -63,8 +63,8 @@ static uint32_t longest_run(const struct index *index)
     return longest;
 }
 
-/* Whoever names pods can choose names whose hashes end alike. Without mixing, the 600 names here would
- * all want every 256th slot. */
+/* Whoever names pods can choose names whose hashes end alike. Without mixing, the 600 names here
+ * would all want every 256th slot. */
 TEST(index, spreads_names_that_were_chosen_to_share_the_low_bits_of_their_hash)
 {
     struct names *names = ARENA_NEW(test_arena(), struct names);

@@ -120,8 +120,8 @@ TEST(log, keeps_UTF_8_and_replaces_what_is_none)
         { "\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD" },                 /* a slash, too long */
         { "\xE0\x9F\xBF", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" }, /* too long */
         { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" }, /* a surrogate */
-        { "\xF4\x90\x80\x80",
-          "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" }, /* past the last */
+        { "\xF4\x90\x80\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" }, /* past the last
+                                                                                     */
         { "\xC3\"", "\xEF\xBF\xBD\\\"" }, /* a bad byte does not swallow the quote after it */
     };
 

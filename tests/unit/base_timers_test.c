@@ -121,7 +121,8 @@ TEST(timers, agree_with_a_plain_table_through_random_changes)
     timers_done(&timers);
 }
 
-/* From the reference implementations: splitmix64 seeded with 0 gives the state, xoshiro256** the rest. */
+/* From the reference implementations: splitmix64 seeded with 0 gives the state, xoshiro256** the
+ * rest. */
 TEST(prng, gives_the_published_sequence)
 {
     struct prng prng;
@@ -202,6 +203,6 @@ TEST(prng, backs_off_without_overflow_after_any_number_of_attempts)
     expect(prng_backoff(&prng, 3, 500, UINT32_MAX) <= 500);
     expect_u64(prng_backoff(&prng, 0, 500, 10), 0);
     expect_u64(prng_backoff(&prng, 100, 0, 10), 0);
-    (void)prng_backoff(&prng, 1, UINT64_MAX,
-                       64); /* the whole range: no limit of 2^64 is asked for */
+    (void)prng_backoff(&prng, 1, UINT64_MAX, 64); /* the whole range: no limit of 2^64 is asked for
+                                                   */
 }

@@ -125,7 +125,8 @@ static void hold(const char *file, int line)
     (void)CU_assertImplementation(CU_TRUE, (unsigned)line, "", file, "", CU_FALSE);
 }
 
-/* Quoted, with what does not print as \xNN: white space at an end is what such failures are about. */
+/* Quoted, with what does not print as \xNN: white space at an end is what such failures are about.
+ */
 static struct slice quoted(struct slice s)
 {
     enum { SHOWN_MAX = 2000 };

@@ -1,11 +1,13 @@
 /*
  * test.h - how a unit test is written.
  *
- * A file tests/unit/ANYTHING_test.c is found and linked by itself; it registers its tests like this:
+ * A file tests/unit/ANYTHING_test.c is found and linked by itself; it registers its tests like
+ * this:
  *
  *     #include "test.h"
  *
- *     TEST(subnet, counts_as_low_below_its_watermark)      // prints "subnet: counts as low below ..."
+ *     TEST(subnet, counts_as_low_below_its_watermark)      // prints "subnet: counts as low below
+ * ..."
  *     {
  *         struct arena *arena = test_arena();              // emptied after each test
  *         struct slice xml = test_fixture("ec2/subnets.xml");  // tests/fixtures/ec2/subnets.xml
@@ -15,9 +17,9 @@
  *         expect_u64(out.free, 12);
  *     }
  *
- * The suite is the part of the product, the name finishes a sentence about it. `expect_*` notes a failure with the
- * values and goes on; `require*` ends the test at once. CUnit's own CU_ASSERT_* work as well. Run one suite with
- * `build/tests/unit subnet`.
+ * The suite is the part of the product, the name finishes a sentence about it. `expect_*` notes a
+ * failure with the values and goes on; `require*` ends the test at once. CUnit's own CU_ASSERT_*
+ * work as well. Run one suite with `build/tests/unit subnet`.
  */
 #ifndef HEADROOM_TEST_H
 #define HEADROOM_TEST_H
@@ -55,7 +57,8 @@ struct arena *test_arena(void);
  * the test as failed. */
 struct slice test_fixture(const char *name);
 
-/* True when `run(context)` dies by abort(), as a broken assertion does. Runs it in a child process. */
+/* True when `run(context)` dies by abort(), as a broken assertion does. Runs it in a child process.
+ */
 bool test_aborts(void (*run)(void *context), void *context);
 
 #define expect(condition)                                                                          \
