@@ -160,9 +160,9 @@ struct plan_decision {
 
 enum plan_action_kind {
     PLAN_ATTACH,         /* .attach: create (or take .eni), attach, DeleteOnTermination */
-    PLAN_ASSIGN,         /* .assign: more addresses on an ENI that the node has adopted */
+    PLAN_ASSIGN,         /* .assign: more addresses on an attached ENI */
     PLAN_DELETE,         /* .eni: an unattached ENI of ours that nobody needs */
-    PLAN_OBSERVE,        /* .instance: read this instance's ENIs soon */
+    PLAN_OBSERVE,        /* .instance: read this instance's ENIs soon; "": every ENI of the VPC, a PLAN_SWEEP */
     PLAN_OBSERVE_SUBNETS, /* read the subnets now, e.g. after a surprise */
     PLAN_NEED_TYPE,      /* .type_name: look up an instance type's limits */
     PLAN_SUBNET_PACE,    /* .pace_ms: how often subnets are to be read from now on */
