@@ -9,7 +9,7 @@ all:
 
 # --- how it is compiled -------------------------------------------------------------------------
 # A variant has a folder of its own, so that they never mix: obj (the product), clang (the same by
-# clang), asan (address and undefined-behaviour sanitizers).
+# clang), asan (address and undefined-behaviour sanitizers), fuzz (these and libFuzzer, by clang).
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -33,6 +33,9 @@ CPPFLAGS += -D_GNU_SOURCE= -Iinclude $(PACKAGE_CFLAGS)
 ifeq ($(VARIANT),asan)
 HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK := -fsanitize=address,undefined
+else ifeq ($(VARIANT),fuzz)
+HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+LINK := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 else
 HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LINK := -pie -Wl,-z,relro,-z,now
@@ -87,6 +90,8 @@ SUITES := $(addprefix $(BIN)/tests/,$(SUITE_NAMES))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS := $(addprefix $(BIN)/tests/replay-,$(FUZZERS))
 
+FUZZ_PROGRAMS := $(addprefix build/fuzz/tests/fuzz-,$(FUZZERS))
+
 objects = $(patsubst src/%,%,$(patsubst hack/%,%,$(1:.c=.o)))
 obj = $(addprefix $(OBJ)/,$(objects))
 
@@ -106,8 +111,12 @@ $(UNIT) $(SUITES): LDLIBS += $(CUNIT_LIBS)
 $(foreach suite,$(SUITE_NAMES),$(eval $(BIN)/tests/$(suite): $(call obj,$(call suite_src,$(suite))) $(LIB)))
 $(foreach name,$(FUZZERS),$(eval \
     $(BIN)/tests/replay-$(name): $(call obj,tests/fuzz/$(name)_fuzz.c tests/fuzz/replay.c) $(LIB)))
+ifeq ($(VARIANT),fuzz)
+$(foreach name,$(FUZZERS),$(eval \
+    build/fuzz/tests/fuzz-$(name): $(call obj,tests/fuzz/$(name)_fuzz.c) $(LIB)))
+endif
 
-$(PROGRAMS) $(UNIT) $(SUITES) $(REPLAYS):
+$(sort $(PROGRAMS) $(UNIT) $(SUITES) $(REPLAYS) $(if $(filter fuzz,$(VARIANT)),$(FUZZ_PROGRAMS))):
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.$$$$ $(filter %.o,$^) $(LIB) $(LDLIBS) && mv $@.$$$$ $@
