@@ -14,8 +14,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 VARIANT ?= $(if $(findstring clang,$(CC)),clang,obj)
-OBJ := build/$(VARIANT)
-BIN := $(if $(filter obj,$(VARIANT)),build,$(OBJ))
+BIN := $(if $(filter obj,$(VARIANT)),build,build/$(VARIANT))
+OBJ := $(BIN)/obj
 
 PACKAGES := libcurl openssl yaml-0.1 json-c libwebsockets expat zlib
 QUIET_GOALS := deps clean help fmt tidy
