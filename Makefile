@@ -18,7 +18,7 @@ BIN := $(if $(filter obj,$(VARIANT)),build,build/$(VARIANT))
 OBJ := $(BIN)/obj
 
 PACKAGES := libcurl openssl yaml-0.1 json-c libwebsockets expat zlib
-QUIET_GOALS := deps clean help fmt tidy
+QUIET_GOALS := where deps clean help fmt tidy
 ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell pkg-config --exists $(PACKAGES) cunit && echo yes),yes)
 $(error Libraries are missing ($(PACKAGES) cunit). Install them with: make deps)
@@ -168,8 +168,10 @@ objects: $(ALL_OBJ)
 unit: $(UNIT) ## run the unit tests; SUITE=name runs one suite, ONLY=name links one module's tests
 	@$(UNIT) $(SUITE)
 
-# The tests' programs, without running them.
-.PHONY: test-programs
+# The tests' programs, without running them; and where all programs are.
+.PHONY: test-programs where
+where:
+	@echo $(BIN)
 test-programs: $(PROGRAMS) $(UNIT) $(SUITES) $(REPLAYS)
 
 check: ## format, tidy, warnings of gcc and clang, unit tests under sanitizers: before each commit
