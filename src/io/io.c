@@ -1,0 +1,246 @@
+/*
+ * io.c - the loop: one curl_multi_poll that waits for sockets, children, signals and wake-ups alike.
+ *
+ * Knows rounds of events and who waits for what. Refuses to know what a request means or who asked.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "state.h"
+
+enum { CACHED_CONNECTIONS = 32 };
+
+struct round *round_filling(struct io *io)
+{
+    return &io->rounds[io->filling];
+}
+
+bool round_full(const struct io *io)
+{
+    const struct round *round = &io->rounds[io->filling];
+
+    return round->bytes >= ROUND_BYTES_MAX || round->count >= ROUND_EVENTS_MAX;
+}
+
+struct fetch_event *round_add(struct io *io, uint64_t id, enum fetch_event_kind kind)
+{
+    struct round *round = round_filling(io);
+
+    mem_reserve(&round->events, &round->capacity, round->count + 1, sizeof(*round->events));
+    struct fetch_event *event = &round->events[round->count++];
+    *event = (struct fetch_event){ .id = id, .kind = kind };
+    return event;
+}
+
+void round_end(struct io *io, uint64_t id, const struct error *error)
+{
+    round_add(io, id, FETCH_END)->error = *error;
+    assert(io->under_way > 0);
+    io->under_way--;
+}
+
+/* The round that was filled is shown, the one that was shown is emptied. */
+static struct round *turn_rounds(struct io *io)
+{
+    struct round *shown = round_filling(io);
+
+    io->filling = 1 - io->filling;
+    struct round *fresh = round_filling(io);
+    arena_reset(&fresh->arena);
+    fresh->count = 0;
+    fresh->bytes = 0;
+    return shown;
+}
+
+/* Threads that libraries start later inherit the mask: the signals reach nobody but the descriptor. */
+static enum err take_signals(struct io *io, struct error *error)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigset_t mask;
+
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigaddset(&mask, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &mask, &io->old_mask) != 0 ||
+        sigaction(SIGPIPE, &ignore, &io->old_pipe) < 0) {
+        return error_set(error, ERR_IO, "cannot set up signals: %s", strerror(errno));
+    }
+    io->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (io->signals < 0) {
+        return error_set(error, ERR_IO, "cannot open a descriptor for signals: %s",
+                         strerror(errno));
+    }
+    return ERR_OK;
+}
+
+enum err io_new(struct io **ret, struct error *error)
+{
+    struct io *io = mem_resize(NULL, 1, sizeof(*io));
+
+    *io = (struct io){ .signals = -1 };
+    arena_init(&io->rounds[0].arena);
+    arena_init(&io->rounds[1].arena);
+    (void)pthread_sigmask(SIG_BLOCK, NULL, &io->old_mask);
+    (void)sigaction(SIGPIPE, NULL, &io->old_pipe);
+    enum err err = take_signals(io, error);
+    if (err != ERR_OK) {
+        io_free(io);
+        return err;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(io->multi = curl_multi_init())) {
+        io_free(io);
+        return error_set(error, ERR_IO, "cannot set up libcurl");
+    }
+    (void)curl_multi_setopt(io->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    (void)curl_multi_setopt(io->multi, CURLMOPT_MAXCONNECTS, (long)CACHED_CONNECTIONS);
+    *ret = io;
+    return ERR_OK;
+}
+
+void io_free(struct io *io)
+{
+    if (!io) {
+        return;
+    }
+    exec_done(io);
+    if (io->multi) {
+        http_done(io);
+        (void)curl_multi_cleanup(io->multi);
+        curl_global_cleanup();
+    }
+    for (int i = 0; i < 2; i++) {
+        arena_done(&io->rounds[i].arena);
+        mem_free(io->rounds[i].events);
+    }
+    mem_free(io->waits);
+    if (io->signals >= 0) {
+        (void)close(io->signals);
+    }
+    (void)sigaction(SIGPIPE, &io->old_pipe, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &io->old_mask, NULL);
+    mem_free(io);
+}
+
+static void file_start(struct io *io, const struct fetch *fetch)
+{
+    struct arena *arena = &round_filling(io)->arena;
+    size_t max = fetch->response_max ? fetch->response_max : FILE_MAX;
+    struct slice path = arena_slice(arena, fetch->target);
+    struct slice content = { 0 };
+    struct error error = { 0 };
+    struct stat status;
+
+    /* Anything else, a pipe for one, could make the loop wait. */
+    if (stat(path.data, &status) == 0 && !S_ISREG(status.st_mode)) {
+        (void)error_set(&error, ERR_INVALID, "%s is not a regular file", path.data);
+    } else if (io_read_file(arena, path.data, max, &content, &error) == ERR_OK &&
+               content.len > 0) {
+        round_add(io, fetch->id, FETCH_BODY)->body = content;
+    }
+    round_end(io, fetch->id, &error);
+}
+
+void io_start(struct io *io, const struct fetch *fetch)
+{
+    io->under_way++;
+    switch (fetch->kind) {
+    case FETCH_HTTP:
+        http_start(io, fetch);
+        return;
+    case FETCH_FILE:
+        file_start(io, fetch);
+        return;
+    case FETCH_EXEC:
+        exec_start(io, fetch);
+        return;
+    }
+    assert(!"a kind of fetch");
+}
+
+void io_cancel(struct io *io, uint64_t id)
+{
+    struct error error = { 0 };
+
+    /* Neither knows it: it has ended already, and its END is on the way. */
+    if (http_cancel(io, id) || exec_cancel(io, id)) {
+        (void)error_set(&error, ERR_CANCELLED, "cancelled");
+        round_end(io, id, &error);
+    }
+}
+
+static void collect_signals(struct io *io)
+{
+    struct signalfd_siginfo info;
+
+    while (read(io->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        io->stop_requests++;
+    }
+}
+
+static int poll_ms(uint64_t now_ns, uint64_t until_ns)
+{
+    if (until_ns <= now_ns) {
+        return 0;
+    }
+    /* Up, so that a deadline is never met too early and then polled for without a pause. */
+    uint64_t ms = (until_ns - now_ns - 1) / MS_NS + 1;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One poll and what it brought. */
+static void turn(struct io *io, uint64_t deadline_ns)
+{
+    uint64_t until = earliest(deadline_ns, earliest(http_deadline_ns(io), exec_deadline_ns(io)));
+    int running = 0;
+
+    mem_reserve(&io->waits, &io->wait_capacity, 1, sizeof(*io->waits));
+    io->waits[0] = (struct curl_waitfd){ .fd = io->signals, .events = CURL_WAIT_POLLIN };
+    uint32_t count = exec_waits(io, 1);
+    int timeout = round_filling(io)->count > 0 ? 0 : poll_ms(io_now_ns(), until);
+
+    (void)curl_multi_poll(io->multi, io->waits, count, timeout, NULL);
+    (void)curl_multi_perform(io->multi, &running);
+    uint64_t now = io_now_ns();
+    http_collect(io, now);
+    exec_collect(io, now);
+    collect_signals(io);
+}
+
+const struct fetch_event *io_wait(struct io *io, uint64_t deadline_ns, uint32_t *ret_count)
+{
+    uint32_t stops = io->stop_requests;
+
+    http_resume(io);
+    do {
+        turn(io, deadline_ns);
+    } while (round_filling(io)->count == 0 && io->stop_requests == stops &&
+             !atomic_exchange(&io->woken, false) && io_now_ns() < deadline_ns);
+    struct round *shown = turn_rounds(io);
+    *ret_count = shown->count;
+    return shown->events;
+}
+
+uint32_t io_stop_requests(const struct io *io)
+{
+    return io->stop_requests;
+}
+
+void io_wake(struct io *io)
+{
+    atomic_store(&io->woken, true);
+    (void)curl_multi_wakeup(io->multi);
+}
+
+uint32_t io_under_way(const struct io *io)
+{
+    return io->under_way;
+}

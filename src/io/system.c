@@ -1,0 +1,112 @@
+/*
+ * system.c - clocks, randomness, files and the environment: system calls that do not wait.
+ *
+ * Knows the operating system. Refuses to know sockets and what the bytes mean.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <headroom/buf.h>
+#include <headroom/io.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    int result = clock_gettime(clock, &now);
+
+    assert(result == 0);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t io_now_ns(void)
+{
+    return clock_ns(CLOCK_BOOTTIME);
+}
+
+uint64_t io_wall_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+uint64_t io_seed(void)
+{
+    uint64_t seed = 0;
+
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+        /* Only before the kernel has gathered entropy: the seed spreads retries, it guards nothing. */
+        seed = io_now_ns() ^ ((uint64_t)getpid() << 32);
+    }
+    return seed;
+}
+
+static enum err read_all(int fd, const char *path, size_t max, struct buf *bytes,
+                         struct error *error)
+{
+    char piece[16 * 1024];
+
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof(piece));
+        if (got == 0) {
+            return ERR_OK;
+        }
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return error_set(error, ERR_IO, "cannot read %s: %s", path, strerror(errno));
+        }
+        buf_add(bytes, piece, (size_t)got);
+        if (bytes->failed) {
+            return error_set(error, ERR_LIMIT, "%s is larger than %zu bytes", path, max);
+        }
+    }
+}
+
+enum err io_read_file(struct arena *arena, const char *path, size_t max, struct slice *ret,
+                      struct error *error)
+{
+    struct buf bytes;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        enum err code = errno == ENOENT || errno == ENOTDIR   ? ERR_NOT_FOUND
+                        : errno == EACCES || errno == EPERM ? ERR_DENIED
+                                                            : ERR_IO;
+        return error_set(error, code, "cannot open %s: %s", path, strerror(errno));
+    }
+    buf_init(&bytes, max);
+    enum err err = read_all(fd, path, max, &bytes, error);
+    (void)close(fd);
+    if (err == ERR_OK) {
+        *ret = arena_slice(arena, buf_slice(&bytes));
+    }
+    buf_done(&bytes);
+    return err;
+}
+
+enum err io_write(int fd, struct slice s, struct error *error)
+{
+    while (s.len > 0) {
+        ssize_t put = write(fd, s.data, s.len);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return error_set(error, ERR_IO, "cannot write: %s", strerror(errno));
+        }
+        s.data += put;
+        s.len -= (size_t)put;
+    }
+    return ERR_OK;
+}
+
+struct slice io_env(const char *name)
+{
+    return slice_of(getenv(name));
+}
