@@ -1,8 +1,9 @@
 /*
  * exec.c - programs under way: credential plugins and credential processes.
  *
- * Knows pipes, pidfds and how a child's end is told. Refuses to know what the output means. No shell is involved; standard input is
- * empty; a child that outlives its time is killed with its process group and reaped, always.
+ * Knows pipes, pidfds and how a child's end is told. Refuses to know what the output means. No
+ * shell is involved; standard input is empty; a child that outlives its time is killed with its
+ * process group and reaped, always.
  */
 #include <assert.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /*
  * http.c - HTTP transfers on a curl multi handle: their life, their callbacks, their end.
  *
- * Knows when a response's head is whole, how much a round may hold, and who has stood idle. Refuses to know how a
- * request is set up (setup.c) and how an error reads (message.c).
+ * Knows when a response's head is whole, how much a round may hold, and who has stood idle. Refuses
+ * to know how a request is set up (setup.c) and how an error reads (message.c).
  */
 #include <assert.h>
 #include <strings.h>

@@ -1,5 +1,6 @@
 /*
- * io.c - the loop: one curl_multi_poll that waits for sockets, children, signals and wake-ups alike.
+ * io.c - the loop: one curl_multi_poll that waits for sockets, children, signals and wake-ups
+ * alike.
  *
  * Knows rounds of events and who waits for what. Refuses to know what a request means or who asked.
  */
@@ -56,7 +57,8 @@ static struct round *turn_rounds(struct io *io)
     return shown;
 }
 
-/* Threads that libraries start later inherit the mask: the signals reach nobody but the descriptor. */
+/* Threads that libraries start later inherit the mask: the signals reach nobody but the descriptor.
+ */
 static enum err take_signals(struct io *io, struct error *error)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -137,8 +139,7 @@ static void file_start(struct io *io, const struct fetch *fetch)
     /* Anything else, a pipe for one, could make the loop wait. */
     if (stat(path.data, &status) == 0 && !S_ISREG(status.st_mode)) {
         (void)error_set(&error, ERR_INVALID, "%s is not a regular file", path.data);
-    } else if (io_read_file(arena, path.data, max, &content, &error) == ERR_OK &&
-               content.len > 0) {
+    } else if (io_read_file(arena, path.data, max, &content, &error) == ERR_OK && content.len > 0) {
         round_add(io, fetch->id, FETCH_BODY)->body = content;
     }
     round_end(io, fetch->id, &error);

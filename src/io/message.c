@@ -1,8 +1,8 @@
 /*
  * message.c - curl's failures in words for people: what happened, where, and what to look at.
  *
- * Knows curl's codes and OpenSSL's verdicts as curl passes them on. Refuses to know who will read it. Never shows a path, query
- * or header of the request: they may hold secrets.
+ * Knows curl's codes and OpenSSL's verdicts as curl passes them on. Refuses to know who will read
+ * it. Never shows a path, query or header of the request: they may hold secrets.
  */
 #include <errno.h>
 
@@ -70,12 +70,14 @@ static void explain_certificate(const struct transfer *transfer, CURLcode code, 
 {
     long verdict = info_long(transfer, CURLINFO_SSL_VERIFYRESULT);
 
-    if (verdict == X509_V_OK) {
-        /* The chain is good, so the name is not: curl checks it afterwards. */
-        (void)error_set(error, ERR_DENIED,
-                        "the certificate of %.*s is for another name: %s; use a name that it holds, "
-                        "or set tls-server-name",
-                        SLICE_ARG(transfer->origin), detail(transfer, code));
+    if (verdict == X509_V_OK || verdict == X509_V_ERR_UNSPECIFIED) {
+        /* The chain is good, so the name is not: curl checks that by itself and leaves no verdict.
+         */
+        (void)error_set(
+            error, ERR_DENIED,
+            "the certificate of %.*s is for another name: %s; use a name that it holds, "
+            "or set tls-server-name",
+            SLICE_ARG(transfer->origin), detail(transfer, code));
     } else if (verdict == X509_V_ERR_CERT_HAS_EXPIRED) {
         (void)error_set(error, ERR_DENIED,
                         "the certificate of %.*s has expired; renew it, or check this machine's "
@@ -103,8 +105,7 @@ static void explain_handshake(const struct transfer *transfer, CURLcode code, st
 }
 
 static void set(struct error *error, enum err code, const struct transfer *transfer,
-                const char *format)
-    __attribute__((format(printf, 4, 0)));
+                const char *format) __attribute__((format(printf, 4, 0)));
 
 /* format takes the origin. */
 static void set(struct error *error, enum err code, const struct transfer *transfer,
@@ -126,8 +127,7 @@ static bool explain_own(const struct transfer *transfer, CURLcode code, struct e
                         SLICE_ARG(transfer->origin), detail(transfer, code));
         return true;
     case CURLE_SSL_CACERT_BADFILE:
-        (void)error_set(error, ERR_INVALID,
-                        "the certificate authority for %.*s cannot be read: %s",
+        (void)error_set(error, ERR_INVALID, "the certificate authority for %.*s cannot be read: %s",
                         SLICE_ARG(transfer->origin), detail(transfer, code));
         return true;
     case CURLE_URL_MALFORMAT:

@@ -1,11 +1,13 @@
 /*
  * setup.c - a fetch turned into curl's options.
  *
- * Knows curl's options and which of its defaults are not ours. Refuses to know what becomes of the transfer.
+ * Knows curl's options and which of its defaults are not ours. Refuses to know what becomes of the
+ * transfer.
  *
- * tls-server-name: the URL that curl is given names the server as its certificate does, and CONNECT_TO says where that
- * really is. So SNI and the check of the certificate follow by themselves, and nothing is ever left unchecked; the Host header
- * keeps the real address, as client-go sends it.
+ * tls-server-name: the URL that curl is given names the server as its certificate does, and
+ * CONNECT_TO says where that really is. So SNI and the check of the certificate follow by
+ * themselves, and nothing is ever left unchecked; the Host header keeps the real address, as
+ * client-go sends it.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -60,8 +62,8 @@ struct slice http_origin(struct arena *arena, struct slice text)
                         url.port.len > 0 ? ":" : "", SLICE_ARG(url.port));
 }
 
-/* A proxy has no way to our own machine, and the metadata services hand out credentials: Go leaves out the
- * first as well. 169.254.0.0/16, fd00:ec2::254 and ::23 are EC2's and EKS's. */
+/* A proxy has no way to our own machine, and the metadata services hand out credentials: Go leaves
+ * out the first as well. 169.254.0.0/16, fd00:ec2::254 and ::23 are EC2's and EKS's. */
 static bool never_proxied(struct slice host)
 {
     return slice_eq_nocase(host, SLICE("localhost")) || slice_starts(host, SLICE("127.")) ||
@@ -154,10 +156,10 @@ static enum err set_headers(struct transfer *transfer, const struct fetch *fetch
         }
         content_type |= slice_eq_nocase(header->name, SLICE("content-type"));
         /* "Name;" is curl's way to send a header without a value; "Name:" would remove it. */
-        add_header(transfer,
-                   arena_printf(&transfer->arena, header->value.len > 0 ? "%.*s: %.*s" : "%.*s;%.*s",
-                                SLICE_ARG(header->name), SLICE_ARG(header->value))
-                       .data);
+        add_header(transfer, arena_printf(&transfer->arena,
+                                          header->value.len > 0 ? "%.*s: %.*s" : "%.*s;%.*s",
+                                          SLICE_ARG(header->name), SLICE_ARG(header->value))
+                                 .data);
     }
     add_header(transfer, "Expect:");
     if (!content_type) {
@@ -181,10 +183,9 @@ static struct slice rename_server(struct transfer *transfer, const struct url *u
                   .data);
     assert(transfer->connect_to);
     (void)curl_easy_setopt(transfer->easy, CURLOPT_CONNECT_TO, transfer->connect_to);
-    add_header(transfer,
-               arena_printf(arena, "Host: %.*s%s%.*s", SLICE_ARG(url->host),
-                            url->port.len > 0 ? ":" : "", SLICE_ARG(url->port))
-                   .data);
+    add_header(transfer, arena_printf(arena, "Host: %.*s%s%.*s", SLICE_ARG(url->host),
+                                      url->port.len > 0 ? ":" : "", SLICE_ARG(url->port))
+                             .data);
     return arena_printf(arena, "https://%.*s:%.*s%.*s", SLICE_ARG(host), SLICE_ARG(port),
                         SLICE_ARG(url->rest));
 }

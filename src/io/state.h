@@ -5,7 +5,8 @@
  *           \--> child (EXEC, pipes and a pidfd) ------------+--> filling round --io_wait--> shown
  *            \-> FILE: read on the spot ---------------------+
  *
- * Two rounds take turns: what io_wait has handed out stays readable while io_start already adds to the next.
+ * Two rounds take turns: what io_wait has handed out stays readable while io_start already adds to
+ * the next.
  */
 #ifndef HEADROOM_IO_STATE_H
 #define HEADROOM_IO_STATE_H
@@ -21,7 +22,8 @@
 
 enum {
     IDLE_HANDLES_MAX = 8,
-    ROUND_BYTES_MAX = 1024 * 1024, /* body bytes of one round; a transfer that brings more is paused */
+    ROUND_BYTES_MAX = 1024 * 1024, /* body bytes of one round; a transfer that brings more is paused
+                                    */
     ROUND_EVENTS_MAX = 512,        /* the same for many small pieces */
     FILE_MAX = 1024 * 1024,
     EXEC_OUTPUT_MAX = 1024 * 1024,
@@ -117,8 +119,8 @@ void http_done(struct io *io);
 /* ---- how a transfer is set up, and how its failure reads (setup.c, message.c) ---- */
 
 /* Everything but the callbacks. The text names what is wrong with the request. */
-enum err http_setup(struct transfer *transfer, const struct fetch *fetch,
-                    struct error *error) ERR_CHECKED;
+enum err http_setup(struct transfer *transfer, const struct fetch *fetch, struct error *error)
+    ERR_CHECKED;
 struct slice http_origin(struct arena *arena, struct slice url);
 void http_explain(const struct transfer *transfer, CURLcode code, struct error *error);
 

@@ -39,7 +39,8 @@ uint64_t io_seed(void)
     uint64_t seed = 0;
 
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
-        /* Only before the kernel has gathered entropy: the seed spreads retries, it guards nothing. */
+        /* Only before the kernel has gathered entropy: the seed spreads retries, it guards nothing.
+         */
         seed = io_now_ns() ^ ((uint64_t)getpid() << 32);
     }
     return seed;
@@ -75,7 +76,7 @@ enum err io_read_file(struct arena *arena, const char *path, size_t max, struct 
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
-        enum err code = errno == ENOENT || errno == ENOTDIR   ? ERR_NOT_FOUND
+        enum err code = errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
                         : errno == EACCES || errno == EPERM ? ERR_DENIED
                                                             : ERR_IO;
         return error_set(error, code, "cannot open %s: %s", path, strerror(errno));
