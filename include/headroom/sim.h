@@ -95,6 +95,7 @@ struct sim_agent_config {
     struct eniconfig eniconfig;       /* custom networking: the node's */
     uint64_t seed;                    /* phase of its timers, map order */
     uint64_t warm_start_ns;           /* when it starts, monotonic */
+    uint64_t wall_offset_ns;          /* wall time less monotonic time: for the tag createdAt */
 };
 
 struct sim_agent *sim_agent_new(const struct sim_agent_config *config, struct sim_ec2 *ec2);
@@ -109,6 +110,11 @@ uint64_t sim_agent_deadline_ns(const struct sim_agent *agent);
 enum err sim_agent_add(struct sim_agent *agent, uint64_t now_ns, struct slice pod, uint32_t *ret_ip,
                        struct error *error) ERR_CHECKED;
 void sim_agent_del(struct sim_agent *agent, uint64_t now_ns, struct slice pod);
+
+/* The node got or lost the taint node.kubernetes.io/unschedulable: unless told otherwise the agent then neither grows nor frees. */
+void sim_agent_cordon(struct sim_agent *agent, uint64_t now_ns, bool cordoned);
+/* The container is restarted; pods keep their addresses. */
+void sim_agent_restart(struct sim_agent *agent, uint64_t now_ns);
 
 struct sim_agent_stats {
     bool running;               /* false: crash-looping (custom networking without an address) */
