@@ -182,9 +182,9 @@ static void start(struct sim_agent *agent)
 static void save_pods(struct sim_agent *agent)
 {
     for (uint32_t i = 0; i < agent->store.count; i++) {
-        const struct sim_eni *eni = &agent->store.enis[i];
+        const struct agent_eni *eni = &agent->store.enis[i];
         for (uint32_t j = 0; j < eni->cidr_count; j++) {
-            const struct sim_cidr *cidr = &eni->cidrs[j];
+            const struct agent_cidr *cidr = &eni->cidrs[j];
             for (uint32_t k = 0; k < (cidr->prefix ? PREFIX_SIZE : 1); k++) {
                 uint64_t pod = cidr->prefix ? cidr->many[k].pod : cidr->one.pod;
                 if (pod) {

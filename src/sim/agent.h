@@ -36,34 +36,34 @@ enum {
 };
 
 /* One address: who holds it, when it was last given back. */
-struct sim_address {
+struct agent_address {
     uint64_t pod;      /* hash of the pod's key; 0: free */
     uint64_t freed_ns; /* 0: never used */
 };
 
 /* A secondary address or a /28 of an ENI. */
-struct sim_cidr {
+struct agent_cidr {
     uint32_t base;
     uint32_t used; /* addresses that pods hold */
     bool prefix;
     union {
-        struct sim_address one;   /* !prefix */
-        struct sim_address *many; /* prefix: 16 of them, owned */
+        struct agent_address one;   /* !prefix */
+        struct agent_address *many; /* prefix: 16 of them, owned */
     };
 };
 
-struct sim_eni {
+struct agent_eni {
     struct aws_id id, subnet;
     uint64_t since_ns; /* in the store */
-    struct sim_cidr *cidrs;
+    struct agent_cidr *cidrs;
     uint32_t cidr_count, cidr_capacity;
     uint32_t used; /* over all cidrs */
     bool primary, trunk, efa, excluded;
     bool seen; /* by the reconcile under way */
 };
 
-struct sim_store {
-    struct sim_eni *enis;
+struct agent_store {
+    struct agent_eni *enis;
     uint32_t count, capacity;
     bool prefix_mode;
 };
@@ -73,26 +73,26 @@ struct store_stats {
     uint32_t total, assigned, prefixes, free_prefixes;
 };
 
-struct sim_eni *store_find(struct sim_store *store, const struct aws_id *id);
-struct sim_eni *store_add(struct sim_store *store, const struct eni *eni, uint64_t now_ns);
-void store_remove(struct sim_store *store, struct sim_eni *eni); /* with the addresses that pods
+struct agent_eni *store_find(struct agent_store *store, const struct aws_id *id);
+struct agent_eni *store_add(struct agent_store *store, const struct eni *eni, uint64_t now_ns);
+void store_remove(struct agent_store *store, struct agent_eni *eni); /* with the addresses that pods
                                                                     hold */
-void store_clear(struct sim_store *store);
+void store_clear(struct agent_store *store);
 /* Makes the ENI's cidrs those that EC2 shows; true if that changed anything. */
-bool store_sync(struct sim_eni *eni, const struct eni *truth);
+bool store_sync(struct agent_eni *eni, const struct eni *truth);
 /* Takes a cidr that no pod uses out of the ENI. */
-void store_remove_cidr(struct sim_eni *eni, uint32_t index);
-void store_stats(const struct sim_store *store, struct store_stats *ret);
-uint32_t store_cooling(const struct sim_store *store, uint64_t now_ns);
+void store_remove_cidr(struct agent_eni *eni, uint32_t index);
+void store_stats(const struct agent_store *store, struct store_stats *ret);
+uint32_t store_cooling(const struct agent_store *store, uint64_t now_ns);
 /* The search begins anywhere, as a walk through a Go map does. */
-bool store_assign(struct sim_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
+bool store_assign(struct agent_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
                   uint32_t *ret_ip);
-bool store_holds(const struct sim_store *store, uint64_t pod, uint32_t *ret_ip);
-bool store_release(struct sim_store *store, uint64_t now_ns, uint64_t pod);
+bool store_holds(const struct agent_store *store, uint64_t pod, uint32_t *ret_ip);
+bool store_release(struct agent_store *store, uint64_t now_ns, uint64_t pod);
 /* Gives an address that is known to be a pod's back to it, after a restart; false: it is not there.
  */
-bool store_restore(struct sim_store *store, uint32_t ip, uint64_t pod);
-const struct sim_eni *store_trunk(const struct sim_store *store);
+bool store_restore(struct agent_store *store, uint32_t ip, uint64_t pod);
+const struct agent_eni *store_trunk(const struct agent_store *store);
 
 struct store_targets {
     uint32_t warm_ips, minimum_ips, warm_prefixes;
@@ -100,9 +100,9 @@ struct store_targets {
 
 /* An ENI that the agent may free, or NULL; then *ret_wake_ns is when an ENI that is only too young
  * or cooling may be looked at again (UINT64_MAX: none). */
-struct sim_eni *store_deletable(struct sim_store *store, struct prng *prng, uint64_t now_ns,
-                                const struct store_targets *targets, uint64_t *ret_wake_ns);
-bool store_freeable_exists(const struct sim_store *store);
+struct agent_eni *store_deletable(struct agent_store *store, struct prng *prng, uint64_t now_ns,
+                                  const struct store_targets *targets, uint64_t *ret_wake_ns);
+bool store_freeable_exists(const struct agent_store *store);
 
 /* What the goroutine is in. */
 enum agent_op {
@@ -148,7 +148,7 @@ struct sim_agent {
     uint64_t wall_offset_ns;
     struct prng prng;
 
-    struct sim_store store;
+    struct agent_store store;
     struct aws_id *unmanaged;
     uint32_t unmanaged_count, unmanaged_capacity;
     struct aws_id primary, primary_subnet;

@@ -220,7 +220,7 @@ void agent_choose_subnets(struct sim_agent *agent)
 
 void agent_setup(struct sim_agent *agent, const struct eni *eni)
 {
-    struct sim_eni *row = store_add(&agent->store, eni, agent->now_ns);
+    struct agent_eni *row = store_add(&agent->store, eni, agent->now_ns);
 
     if (agent->settings.subnet_discovery) {
         row->excluded = agent_subnet_excluded(agent, &eni->subnet);
@@ -334,7 +334,7 @@ void agent_scan(struct sim_agent *agent)
 static void sweep(struct sim_agent *agent)
 {
     for (uint32_t i = agent->store.count; i-- > 0;) {
-        struct sim_eni *eni = &agent->store.enis[i];
+        struct agent_eni *eni = &agent->store.enis[i];
         if (!eni->seen) {
             agent_trace(agent, "forgets %s, which is gone, with %u pods' addresses", eni->id.text,
                         eni->used);
@@ -368,7 +368,7 @@ void agent_reconcile(struct sim_agent *agent)
         if (!is_managed(agent, &enis[i])) {
             continue;
         }
-        struct sim_eni *row = store_find(&agent->store, &enis[i].id);
+        struct agent_eni *row = store_find(&agent->store, &enis[i].id);
         if (!row) {
             agent_todo_add(agent, &enis[i].id);
             continue;

@@ -200,7 +200,7 @@ static void start_increase(struct sim_agent *agent)
     uint32_t count = agent->store.count;
     uint32_t first = count ? (uint32_t)prng_below(&agent->prng, count) : 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct sim_eni *eni = &agent->store.enis[(first + i) % count];
+        const struct agent_eni *eni = &agent->store.enis[(first + i) % count];
         bool barred = eni->trunk || eni->excluded ||
                       (eni->primary && agent->settings.custom_networking);
         if (!barred && eni->cidr_count < agent->per_eni) {
@@ -218,7 +218,7 @@ static void start_increase(struct sim_agent *agent)
 static void refresh(struct sim_agent *agent, const struct aws_id *id)
 {
     const struct eni *truth = agent_attached_eni(agent, id);
-    struct sim_eni *eni = store_find(&agent->store, id);
+    struct agent_eni *eni = store_find(&agent->store, id);
 
     if (truth && eni) {
         (void)store_sync(eni, truth);
@@ -238,7 +238,7 @@ static void next_to_assign(struct sim_agent *agent)
 static void step_assign(struct sim_agent *agent)
 {
     const struct aws_id *id = &agent->todo[agent->todo_at];
-    const struct sim_eni *eni = store_find(&agent->store, id);
+    const struct agent_eni *eni = store_find(&agent->store, id);
 
     if (!eni || eni->cidr_count >= agent->per_eni) {
         next_to_assign(agent);
@@ -459,14 +459,14 @@ static void start_decrease(struct sim_agent *agent, uint32_t over)
 
 /* Takes up to `want` unused cidrs of one kind out of the store; EC2 is told in one call for each
  * kind. */
-static uint32_t take_unused(struct sim_agent *agent, struct sim_eni *eni, bool prefixes,
+static uint32_t take_unused(struct sim_agent *agent, struct agent_eni *eni, bool prefixes,
                             uint32_t *bases)
 {
     uint32_t taken = 0, count = eni->cidr_count;
     uint32_t begin = count ? (uint32_t)prng_below(&agent->prng, count) : 0;
 
     for (uint32_t i = 0; i < count && taken < agent->want; i++) {
-        const struct sim_cidr *cidr = &eni->cidrs[(begin + i) % count];
+        const struct agent_cidr *cidr = &eni->cidrs[(begin + i) % count];
         if (cidr->used == 0 && cidr->prefix == prefixes) {
             bases[taken++] = cidr->base;
         }
@@ -485,7 +485,7 @@ static void step_unassign(struct sim_agent *agent)
 {
     while (agent->want > 0 && agent->todo_at < agent->todo_count) {
         struct aws_id id = agent->todo[agent->todo_at++];
-        struct sim_eni *eni = store_find(&agent->store, &id);
+        struct agent_eni *eni = store_find(&agent->store, &id);
         if (!eni || eni->cidr_count == 0) {
             continue;
         }
@@ -543,8 +543,8 @@ static void free_tick(struct sim_agent *agent)
         agent_tick_done(agent);
         return;
     }
-    struct sim_eni *eni = store_deletable(&agent->store, &agent->prng, agent->now_ns, &wants,
-                                          &wake_ns);
+    struct agent_eni *eni = store_deletable(&agent->store, &agent->prng, agent->now_ns, &wants,
+                                            &wake_ns);
     if (!eni) {
         agent->pool_wake_ns = wake_ns;
         agent_tick_done(agent);

@@ -7,22 +7,22 @@
  */
 #include "agent.h"
 
-static struct sim_address *address_at(const struct sim_cidr *cidr, uint32_t index)
+static struct agent_address *address_at(const struct agent_cidr *cidr, uint32_t index)
 {
-    return cidr->prefix ? &cidr->many[index] : (struct sim_address *)&cidr->one;
+    return cidr->prefix ? &cidr->many[index] : (struct agent_address *)&cidr->one;
 }
 
-static uint32_t cidr_size(const struct sim_cidr *cidr)
+static uint32_t cidr_size(const struct agent_cidr *cidr)
 {
     return cidr->prefix ? PREFIX_SIZE : 1;
 }
 
-static bool cools(const struct sim_address *address, uint64_t now_ns)
+static bool cools(const struct agent_address *address, uint64_t now_ns)
 {
     return !address->pod && address->freed_ns && now_ns - address->freed_ns <= AGENT_IP_COOLING_NS;
 }
 
-struct sim_eni *store_find(struct sim_store *store, const struct aws_id *id)
+struct agent_eni *store_find(struct agent_store *store, const struct aws_id *id)
 {
     for (uint32_t i = 0; i < store->count; i++) {
         if (aws_id_eq(&store->enis[i].id, id)) {
@@ -32,12 +32,12 @@ struct sim_eni *store_find(struct sim_store *store, const struct aws_id *id)
     return NULL;
 }
 
-struct sim_eni *store_add(struct sim_store *store, const struct eni *eni, uint64_t now_ns)
+struct agent_eni *store_add(struct agent_store *store, const struct eni *eni, uint64_t now_ns)
 {
-    mem_reserve(&store->enis, &store->capacity, store->count + 1, sizeof(struct sim_eni));
-    struct sim_eni *row = &store->enis[store->count++];
+    mem_reserve(&store->enis, &store->capacity, store->count + 1, sizeof(struct agent_eni));
+    struct agent_eni *row = &store->enis[store->count++];
 
-    *row = (struct sim_eni){
+    *row = (struct agent_eni){
         .id = eni->id,
         .subnet = eni->subnet,
         .since_ns = now_ns,
@@ -48,14 +48,14 @@ struct sim_eni *store_add(struct sim_store *store, const struct eni *eni, uint64
     return row;
 }
 
-static void cidr_done(struct sim_cidr *cidr)
+static void cidr_done(struct agent_cidr *cidr)
 {
     if (cidr->prefix) {
         mem_free(cidr->many);
     }
 }
 
-static void eni_done(struct sim_eni *eni)
+static void eni_done(struct agent_eni *eni)
 {
     for (uint32_t i = 0; i < eni->cidr_count; i++) {
         cidr_done(&eni->cidrs[i]);
@@ -63,7 +63,7 @@ static void eni_done(struct sim_eni *eni)
     mem_free(eni->cidrs);
 }
 
-void store_remove(struct sim_store *store, struct sim_eni *eni)
+void store_remove(struct agent_store *store, struct agent_eni *eni)
 {
     uint32_t at = (uint32_t)(eni - store->enis);
 
@@ -72,30 +72,30 @@ void store_remove(struct sim_store *store, struct sim_eni *eni)
     store->count--;
 }
 
-void store_clear(struct sim_store *store)
+void store_clear(struct agent_store *store)
 {
     for (uint32_t i = 0; i < store->count; i++) {
         eni_done(&store->enis[i]);
     }
     mem_free(store->enis);
-    *store = (struct sim_store){ .prefix_mode = store->prefix_mode };
+    *store = (struct agent_store){ .prefix_mode = store->prefix_mode };
 }
 
-static void add_cidr(struct sim_eni *eni, uint32_t base, bool prefix)
+static void add_cidr(struct agent_eni *eni, uint32_t base, bool prefix)
 {
-    mem_reserve(&eni->cidrs, &eni->cidr_capacity, eni->cidr_count + 1, sizeof(struct sim_cidr));
-    struct sim_cidr *cidr = &eni->cidrs[eni->cidr_count++];
+    mem_reserve(&eni->cidrs, &eni->cidr_capacity, eni->cidr_count + 1, sizeof(struct agent_cidr));
+    struct agent_cidr *cidr = &eni->cidrs[eni->cidr_count++];
 
-    *cidr = (struct sim_cidr){ .base = base, .prefix = prefix };
+    *cidr = (struct agent_cidr){ .base = base, .prefix = prefix };
     if (prefix) {
-        cidr->many = mem_resize(NULL, PREFIX_SIZE, sizeof(struct sim_address));
-        memset(cidr->many, 0, PREFIX_SIZE * sizeof(struct sim_address));
+        cidr->many = mem_resize(NULL, PREFIX_SIZE, sizeof(struct agent_address));
+        memset(cidr->many, 0, PREFIX_SIZE * sizeof(struct agent_address));
     }
 }
 
-void store_remove_cidr(struct sim_eni *eni, uint32_t index)
+void store_remove_cidr(struct agent_eni *eni, uint32_t index)
 {
-    struct sim_cidr *cidr = &eni->cidrs[index];
+    struct agent_cidr *cidr = &eni->cidrs[index];
 
     eni->used -= cidr->used;
     cidr_done(cidr);
@@ -113,7 +113,7 @@ static bool listed(const uint32_t *list, uint32_t count, uint32_t base)
     return false;
 }
 
-static bool eni_has(const struct sim_eni *eni, uint32_t base, bool prefix)
+static bool eni_has(const struct agent_eni *eni, uint32_t base, bool prefix)
 {
     for (uint32_t i = 0; i < eni->cidr_count; i++) {
         if (eni->cidrs[i].base == base && eni->cidrs[i].prefix == prefix) {
@@ -123,12 +123,12 @@ static bool eni_has(const struct sim_eni *eni, uint32_t base, bool prefix)
     return false;
 }
 
-bool store_sync(struct sim_eni *eni, const struct eni *truth)
+bool store_sync(struct agent_eni *eni, const struct eni *truth)
 {
     bool changed = false;
 
     for (uint32_t i = eni->cidr_count; i-- > 0;) {
-        const struct sim_cidr *cidr = &eni->cidrs[i];
+        const struct agent_cidr *cidr = &eni->cidrs[i];
         if (!(cidr->prefix ? listed(truth->prefixes, truth->prefix_count, cidr->base)
                            : listed(truth->ips, truth->ip_count, cidr->base))) {
             store_remove_cidr(eni, i);
@@ -151,7 +151,7 @@ bool store_sync(struct sim_eni *eni, const struct eni *truth)
 }
 
 /* Addresses of the mode that the agent runs in. */
-static uint32_t eni_total(const struct sim_store *store, const struct sim_eni *eni)
+static uint32_t eni_total(const struct agent_store *store, const struct agent_eni *eni)
 {
     uint32_t total = 0;
 
@@ -163,7 +163,7 @@ static uint32_t eni_total(const struct sim_store *store, const struct sim_eni *e
     return total;
 }
 
-static uint32_t eni_free_prefixes(const struct sim_eni *eni)
+static uint32_t eni_free_prefixes(const struct agent_eni *eni)
 {
     uint32_t count = 0;
 
@@ -173,11 +173,11 @@ static uint32_t eni_free_prefixes(const struct sim_eni *eni)
     return count;
 }
 
-void store_stats(const struct sim_store *store, struct store_stats *ret)
+void store_stats(const struct agent_store *store, struct store_stats *ret)
 {
     *ret = (struct store_stats){ 0 };
     for (uint32_t i = 0; i < store->count; i++) {
-        const struct sim_eni *eni = &store->enis[i];
+        const struct agent_eni *eni = &store->enis[i];
         if (store->prefix_mode) {
             ret->free_prefixes += eni_free_prefixes(eni);
             for (uint32_t j = 0; j < eni->cidr_count; j++) {
@@ -191,14 +191,14 @@ void store_stats(const struct sim_store *store, struct store_stats *ret)
     }
 }
 
-static bool eni_cools(const struct sim_eni *eni, uint64_t now_ns, uint64_t *latest_ns,
+static bool eni_cools(const struct agent_eni *eni, uint64_t now_ns, uint64_t *latest_ns,
                       uint32_t *count)
 {
     bool any = false;
 
     for (uint32_t i = 0; i < eni->cidr_count; i++) {
         for (uint32_t j = 0; j < cidr_size(&eni->cidrs[i]); j++) {
-            const struct sim_address *address = address_at(&eni->cidrs[i], j);
+            const struct agent_address *address = address_at(&eni->cidrs[i], j);
             if (!cools(address, now_ns)) {
                 continue;
             }
@@ -212,7 +212,7 @@ static bool eni_cools(const struct sim_eni *eni, uint64_t now_ns, uint64_t *late
     return any;
 }
 
-uint32_t store_cooling(const struct sim_store *store, uint64_t now_ns)
+uint32_t store_cooling(const struct agent_store *store, uint64_t now_ns)
 {
     uint64_t latest_ns = 0;
     uint32_t count = 0;
@@ -223,16 +223,16 @@ uint32_t store_cooling(const struct sim_store *store, uint64_t now_ns)
     return count;
 }
 
-static struct sim_address *find_pod(const struct sim_store *store, uint64_t pod,
-                                    struct sim_eni **ret_eni, struct sim_cidr **ret_cidr,
-                                    uint32_t *ret_ip)
+static struct agent_address *find_pod(const struct agent_store *store, uint64_t pod,
+                                      struct agent_eni **ret_eni, struct agent_cidr **ret_cidr,
+                                      uint32_t *ret_ip)
 {
     for (uint32_t i = 0; i < store->count; i++) {
-        struct sim_eni *eni = &store->enis[i];
+        struct agent_eni *eni = &store->enis[i];
         for (uint32_t j = 0; eni->used && j < eni->cidr_count; j++) {
-            struct sim_cidr *cidr = &eni->cidrs[j];
+            struct agent_cidr *cidr = &eni->cidrs[j];
             for (uint32_t k = 0; cidr->used && k < cidr_size(cidr); k++) {
-                struct sim_address *address = address_at(cidr, k);
+                struct agent_address *address = address_at(cidr, k);
                 if (address->pod == pod) {
                     *ret_eni = eni;
                     *ret_cidr = cidr;
@@ -245,21 +245,21 @@ static struct sim_address *find_pod(const struct sim_store *store, uint64_t pod,
     return NULL;
 }
 
-bool store_holds(const struct sim_store *store, uint64_t pod, uint32_t *ret_ip)
+bool store_holds(const struct agent_store *store, uint64_t pod, uint32_t *ret_ip)
 {
-    struct sim_eni *eni = NULL;
-    struct sim_cidr *cidr = NULL;
+    struct agent_eni *eni = NULL;
+    struct agent_cidr *cidr = NULL;
 
     return find_pod(store, pod, &eni, &cidr, ret_ip) != NULL;
 }
 
-static bool assign_from(struct sim_eni *eni, struct sim_cidr *cidr, uint64_t now_ns, uint64_t pod,
-                        uint32_t *ret_ip)
+static bool assign_from(struct agent_eni *eni, struct agent_cidr *cidr, uint64_t now_ns,
+                        uint64_t pod, uint32_t *ret_ip)
 {
     for (uint32_t i = 0; i < cidr_size(cidr); i++) {
-        struct sim_address *address = address_at(cidr, i);
+        struct agent_address *address = address_at(cidr, i);
         if (!address->pod && !cools(address, now_ns)) {
-            *address = (struct sim_address){ .pod = pod };
+            *address = (struct agent_address){ .pod = pod };
             cidr->used++;
             eni->used++;
             *ret_ip = cidr->base + i;
@@ -269,19 +269,19 @@ static bool assign_from(struct sim_eni *eni, struct sim_cidr *cidr, uint64_t now
     return false;
 }
 
-bool store_assign(struct sim_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
+bool store_assign(struct agent_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
                   uint32_t *ret_ip)
 {
     uint32_t first = store->count ? (uint32_t)prng_below(prng, store->count) : 0;
 
     for (uint32_t i = 0; i < store->count; i++) {
-        struct sim_eni *eni = &store->enis[(first + i) % store->count];
+        struct agent_eni *eni = &store->enis[(first + i) % store->count];
         if (eni->excluded || eni->cidr_count == 0) {
             continue;
         }
         uint32_t begin = (uint32_t)prng_below(prng, eni->cidr_count);
         for (uint32_t j = 0; j < eni->cidr_count; j++) {
-            struct sim_cidr *cidr = &eni->cidrs[(begin + j) % eni->cidr_count];
+            struct agent_cidr *cidr = &eni->cidrs[(begin + j) % eni->cidr_count];
             if (cidr->prefix == store->prefix_mode && assign_from(eni, cidr, now_ns, pod, ret_ip)) {
                 return true;
             }
@@ -290,28 +290,28 @@ bool store_assign(struct sim_store *store, struct prng *prng, uint64_t now_ns, u
     return false;
 }
 
-bool store_release(struct sim_store *store, uint64_t now_ns, uint64_t pod)
+bool store_release(struct agent_store *store, uint64_t now_ns, uint64_t pod)
 {
-    struct sim_eni *eni = NULL;
-    struct sim_cidr *cidr = NULL;
+    struct agent_eni *eni = NULL;
+    struct agent_cidr *cidr = NULL;
     uint32_t ip = 0;
-    struct sim_address *address = find_pod(store, pod, &eni, &cidr, &ip);
+    struct agent_address *address = find_pod(store, pod, &eni, &cidr, &ip);
 
     if (!address) {
         return false;
     }
-    *address = (struct sim_address){ .freed_ns = now_ns ? now_ns : 1 };
+    *address = (struct agent_address){ .freed_ns = now_ns ? now_ns : 1 };
     cidr->used--;
     eni->used--;
     return true;
 }
 
-bool store_restore(struct sim_store *store, uint32_t ip, uint64_t pod)
+bool store_restore(struct agent_store *store, uint32_t ip, uint64_t pod)
 {
     for (uint32_t i = 0; i < store->count; i++) {
-        struct sim_eni *eni = &store->enis[i];
+        struct agent_eni *eni = &store->enis[i];
         for (uint32_t j = 0; j < eni->cidr_count; j++) {
-            struct sim_cidr *cidr = &eni->cidrs[j];
+            struct agent_cidr *cidr = &eni->cidrs[j];
             if (ip - cidr->base < cidr_size(cidr) && !address_at(cidr, ip - cidr->base)->pod) {
                 address_at(cidr, ip - cidr->base)->pod = pod;
                 cidr->used++;
@@ -323,7 +323,7 @@ bool store_restore(struct sim_store *store, uint32_t ip, uint64_t pod)
     return false;
 }
 
-const struct sim_eni *store_trunk(const struct sim_store *store)
+const struct agent_eni *store_trunk(const struct agent_store *store)
 {
     for (uint32_t i = 0; i < store->count; i++) {
         if (store->enis[i].trunk) {
@@ -333,19 +333,19 @@ const struct sim_eni *store_trunk(const struct sim_store *store)
     return NULL;
 }
 
-static uint32_t round_to_prefixes(const struct sim_store *store, uint32_t ips)
+static uint32_t round_to_prefixes(const struct agent_store *store, uint32_t ips)
 {
     return store->prefix_mode ? (ips + PREFIX_SIZE - 1) / PREFIX_SIZE * PREFIX_SIZE : ips;
 }
 
 /* Would the other ENIs alone miss a target? */
-static bool required(const struct sim_store *store, const struct sim_eni *eni,
+static bool required(const struct agent_store *store, const struct agent_eni *eni,
                      const struct store_targets *targets)
 {
     uint32_t warm = 0, total = 0, prefixes = 0;
 
     for (uint32_t i = 0; i < store->count; i++) {
-        const struct sim_eni *other = &store->enis[i];
+        const struct agent_eni *other = &store->enis[i];
         if (other == eni || other->excluded) {
             continue;
         }
@@ -359,14 +359,14 @@ static bool required(const struct sim_store *store, const struct sim_eni *eni,
            (store->prefix_mode && targets->warm_prefixes && prefixes < targets->warm_prefixes);
 }
 
-struct sim_eni *store_deletable(struct sim_store *store, struct prng *prng, uint64_t now_ns,
-                                const struct store_targets *targets, uint64_t *ret_wake_ns)
+struct agent_eni *store_deletable(struct agent_store *store, struct prng *prng, uint64_t now_ns,
+                                  const struct store_targets *targets, uint64_t *ret_wake_ns)
 {
     uint32_t first = store->count ? (uint32_t)prng_below(prng, store->count) : 0;
 
     *ret_wake_ns = UINT64_MAX;
     for (uint32_t i = 0; i < store->count; i++) {
-        struct sim_eni *eni = &store->enis[(first + i) % store->count];
+        struct agent_eni *eni = &store->enis[(first + i) % store->count];
         uint64_t wake_ns = 0, freed_ns = 0;
         uint32_t cooling = 0;
         if (eni->primary || eni->trunk || eni->efa || eni->used || required(store, eni, targets)) {
@@ -386,10 +386,10 @@ struct sim_eni *store_deletable(struct sim_store *store, struct prng *prng, uint
     return NULL;
 }
 
-bool store_freeable_exists(const struct sim_store *store)
+bool store_freeable_exists(const struct agent_store *store)
 {
     for (uint32_t i = 0; i < store->count; i++) {
-        const struct sim_eni *eni = &store->enis[i];
+        const struct agent_eni *eni = &store->enis[i];
         if (!eni->primary && !eni->trunk && !eni->efa && !eni->used) {
             return true;
         }
