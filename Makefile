@@ -198,7 +198,7 @@ fuzz: ## NAME=json SECONDS=60: look for inputs that break a decoder
 PREFIX ?= /usr/local
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/headroom
-	install -m 755 $(filter-out %/ec2sim,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/headroom-controller $(BIN)/headroom $(DESTDIR)$(PREFIX)/bin
 	ln -sf headroom $(DESTDIR)$(PREFIX)/bin/kubectl-headroom
 	cp -R crds manifests $(DESTDIR)$(PREFIX)/share/headroom
 
