@@ -66,6 +66,20 @@ enum cloud_code sim_ec2_run_instance(struct sim_ec2 *ec2, uint64_t now_ns, const
                                      const struct aws_id *subnet, const struct pair *tags, uint32_t tag_count);
 enum cloud_code sim_ec2_terminate(struct sim_ec2 *ec2, uint64_t now_ns, const struct aws_id *instance);
 
+/* Instances as they are, without lag, terminated ones left out; in the order of their coming. In the arena. */
+struct sim_instance_view {
+    struct aws_id id, subnet; /* of its primary ENI */
+    struct slice zone, dns_name;
+    struct instance_type type;
+    uint32_t primary_ip;
+    bool running;
+    const struct pair *tags;
+    uint32_t tag_count;
+};
+
+const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, struct arena *arena,
+                                                  uint32_t *ret_count);
+
 /* What the instance metadata service shows, i.e. attachments and addresses as they are, without lag. In the arena, with ascending
  * device index. */
 const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena *arena,

@@ -1,0 +1,36 @@
+/*
+ * nodes.h - the scenario's instances as Kubernetes nodes: Node objects, aws-node pods, agents and kubelets, played against a real API
+ * server.
+ *
+ * Runs in a thread of its own with an io of its own; the modelled EC2 is shared under the caller's lock, which is held for moments only and
+ * never while waiting. Scenario keys: README.md, section "Nodes".
+ */
+#ifndef EC2SIM_NODES_H
+#define EC2SIM_NODES_H
+
+#include <pthread.h>
+
+#include <headroom/buf.h>
+#include <headroom/sim.h>
+
+struct nodes;
+
+struct nodes_config {
+    struct slice scenario;      /* the same YAML that sim_ec2_new was given; copied */
+    struct slice scenario_name; /* its path, for errors */
+    const char *kubeconfig;     /* path */
+    struct sim_ec2 *ec2;
+    pthread_mutex_t *lock;      /* of ec2 */
+    uint64_t seed;
+    void (*on_stop)(void *context); /* SIGTERM or SIGINT reached the nodes' thread; may be NULL */
+    void *context;
+};
+
+/* Reads scenario and kubeconfig, then starts the thread, which registers the nodes by itself and again after a loss. */
+enum err nodes_start(const struct nodes_config *config, struct nodes **ret, struct error *error) ERR_CHECKED;
+/* Ends the thread. Objects in the API server stay: a test or a person may look at them. NULL-safe. */
+void nodes_stop(struct nodes *nodes);
+/* For /_sim/nodes: {"ready":true,"nodes":[{"name":..,"instance":..,"agent":{..},"pods":n,"waiting":n}],"pods":{"waits_s":[..]}}. */
+void nodes_describe(struct nodes *nodes, struct buf *out);
+
+#endif
