@@ -1,0 +1,592 @@
+/*
+ * kube_table.c - the rows of an `as=Table` list, scanned as the bytes arrive.
+ *
+ *   {"kind":"Table","metadata":{"resourceVersion":"7"},"columnDefinitions":[{"name":"Name"},...],
+ *    "rows":[{"cells":["web-1","1/1",...],"object":null},...]}
+ *
+ * One pass, no tree: a byte is looked at once, and only wanted cells are copied. Knows JSON's
+ * grammar and these few names. Refuses to know what a cell means, except that "<none>" is how
+ * kubectl prints nothing.
+ */
+#include <assert.h>
+
+#include <headroom/kube_wire.h>
+
+enum { TOKEN_MAX = 64 << 10, ROW_MAX = 256 << 10 };
+
+/* What may come next. */
+enum {
+    VALUE,
+    VALUE_OR_END,
+    KEY,
+    KEY_OR_END,
+    COLON,
+    COMMA_OR_END,
+    IN_STRING,
+    IN_KEY,
+    IN_SCALAR,
+    DONE
+};
+
+/* What an open object or array is. */
+enum { OUTSIDE, ROOT, META, COLUMNS, COLUMN, ROWS, ROW, CELLS, OTHER_OBJECT, OTHER_ARRAY };
+
+/* Which member of it comes. */
+enum { K_OTHER, K_KIND, K_META, K_COLUMNS, K_ROWS, K_NAME, K_CELLS, K_VERSION, K_CONTINUE };
+
+static const struct {
+    uint8_t place, key;
+    const char *name;
+} keys[] = {
+    { ROOT, K_KIND, "kind" },
+    { ROOT, K_META, "metadata" },
+    { ROOT, K_COLUMNS, "columnDefinitions" },
+    { ROOT, K_ROWS, "rows" },
+    { META, K_VERSION, "resourceVersion" },
+    { META, K_CONTINUE, "continue" },
+    { COLUMN, K_NAME, "name" },
+    { ROW, K_CELLS, "cells" },
+};
+
+struct scan {
+    struct kube_table *table;
+    const char *at, *end;
+    kube_table_fn *row;
+    void *context;
+    struct error *error;
+};
+
+void kube_table_init(struct kube_table *table, const char *const *wanted, uint32_t wanted_count)
+{
+    assert(wanted_count <= KUBE_TABLE_WANTED);
+    *table = (struct kube_table){ .wanted = wanted, .wanted_count = wanted_count };
+    buf_init(&table->token, TOKEN_MAX);
+    buf_init(&table->row, ROW_MAX);
+}
+
+void kube_table_done(struct kube_table *table)
+{
+    buf_done(&table->token);
+    buf_done(&table->row);
+}
+
+void kube_table_reset(struct kube_table *table)
+{
+    struct buf token = table->token, row = table->row;
+
+    buf_reset(&token);
+    buf_reset(&row);
+    *table = (struct kube_table){
+        .wanted = table->wanted, .wanted_count = table->wanted_count, .token = token, .row = row
+    };
+}
+
+static enum err bad(const struct scan *scan, const char *what)
+{
+    return error_set(scan->error, ERR_INVALID, "bad Table: %s", what);
+}
+
+static uint8_t place(const struct kube_table *table)
+{
+    return table->places[table->depth];
+}
+
+static bool is_array(uint8_t what)
+{
+    return what == COLUMNS || what == ROWS || what == CELLS || what == OTHER_ARRAY;
+}
+
+static bool wants_cell(const struct kube_table *table)
+{
+    return place(table) == CELLS && table->cell < table->columns &&
+           table->wanted_at[table->cell] > 0;
+}
+
+/* Whether the scalar that comes is one that somebody reads. */
+static bool wants_value(const struct kube_table *table)
+{
+    return wants_cell(table) || (!is_array(place(table)) && table->key != K_OTHER);
+}
+
+/* ---- strings ---- */
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void add_code_point(struct buf *out, uint32_t code)
+{
+    if (code < 0x80) {
+        buf_add_char(out, (char)code);
+    } else if (code < 0x800) {
+        buf_add_char(out, (char)(0xC0 | code >> 6));
+        buf_add_char(out, (char)(0x80 | (code & 0x3F)));
+    } else {
+        /* Half a surrogate pair becomes U+FFFD: nothing that is wanted here has one. */
+        code = code >= 0xD800 && code <= 0xDFFF ? 0xFFFD : code;
+        buf_add_char(out, (char)(0xE0 | code >> 12));
+        buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
+        buf_add_char(out, (char)(0x80 | (code & 0x3F)));
+    }
+}
+
+/* The escape whose letter is at raw[0]; how many bytes it takes, 0: none. */
+static size_t add_escape(struct buf *out, struct slice raw)
+{
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+
+    if (raw.len == 0) {
+        return 0;
+    }
+    if (raw.data[0] == 'u') {
+        uint32_t code = 0;
+        for (size_t i = 1; i <= 4; i++) {
+            int digit = i < raw.len ? hex(raw.data[i]) : -1;
+            if (digit < 0) {
+                return 0;
+            }
+            code = code << 4 | (uint32_t)digit;
+        }
+        add_code_point(out, code);
+        return 5;
+    }
+    const char *letter = memchr(letters, raw.data[0], sizeof(letters) - 1);
+    if (!letter) {
+        return 0;
+    }
+    buf_add_char(out, meanings[letter - letters]);
+    return 1;
+}
+
+static bool unescape(struct buf *out, struct slice raw)
+{
+    while (raw.len > 0) {
+        const char *slash = memchr(raw.data, '\\', raw.len);
+        size_t plain = slash ? (size_t)(slash - raw.data) : raw.len;
+        buf_add(out, raw.data, plain);
+        raw = (struct slice){ raw.data + plain, raw.len - plain };
+        if (raw.len > 0) {
+            raw = (struct slice){ raw.data + 1, raw.len - 1 };
+            size_t used = add_escape(out, raw);
+            if (used == 0) {
+                return false;
+            }
+            raw = (struct slice){ raw.data + used, raw.len - used };
+        }
+    }
+    return true;
+}
+
+/* ---- what a whole token means ---- */
+
+static enum err add_cell(struct scan *scan, struct slice raw, bool text)
+{
+    struct kube_table *table = scan->table;
+    uint32_t at = table->wanted_at[table->cell] - 1U;
+
+    table->cell_at[at] = table->row.len;
+    if (!text && slice_is(raw, "null")) {
+        table->cell_len[at] = 0;
+        return ERR_OK;
+    }
+    if (!table->escaped) {
+        buf_add_slice(&table->row, raw);
+    } else if (!unescape(&table->row, raw)) {
+        return bad(scan, "an escape");
+    }
+    struct slice cell = { table->row.data + table->cell_at[at],
+                          table->row.len - table->cell_at[at] };
+    table->cell_len[at] = slice_is(cell, "<none>") ? 0 : cell.len;
+    return buf_check(&table->row, scan->error);
+}
+
+static enum err on_column_name(struct scan *scan, struct slice name)
+{
+    struct kube_table *table = scan->table;
+
+    for (uint32_t i = 0; i < table->wanted_count; i++) {
+        if (slice_is(name, table->wanted[i])) {
+            table->wanted_at[table->columns] = (uint8_t)(i + 1);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err on_value(struct scan *scan, struct slice raw, bool text)
+{
+    struct kube_table *table = scan->table;
+    enum err err = ERR_OK;
+
+    if (wants_cell(table)) {
+        return add_cell(scan, raw, text);
+    }
+    switch (table->key) {
+    case K_KIND:
+        table->is_table = text && slice_is(raw, "Table");
+        return table->is_table ? ERR_OK
+                               : error_set(scan->error, ERR_UNSUPPORTED, "the answer is no Table");
+    case K_VERSION:
+        err = slice_copy(raw, table->resource_version, sizeof(table->resource_version));
+        break;
+    case K_CONTINUE:
+        err = slice_copy(raw, table->next, sizeof(table->next));
+        break;
+    case K_NAME:
+        return on_column_name(scan, raw);
+    case K_ROWS:
+        table->rows_known = true; /* null: none */
+        break;
+    default:
+        break;
+    }
+    return err == ERR_OK ? ERR_OK : bad(scan, "a metadata field is too long");
+}
+
+static void on_key(struct kube_table *table, struct slice name)
+{
+    table->key = K_OTHER;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (keys[i].place == place(table) && slice_is(name, keys[i].name)) {
+            table->key = keys[i].key;
+        }
+    }
+}
+
+/* ---- opening and closing ---- */
+
+static uint8_t place_inside(const struct kube_table *table, bool array)
+{
+    static const struct {
+        uint8_t outer, key, array, inner;
+    } places[] = {
+        { OUTSIDE, K_OTHER, false, ROOT },  { ROOT, K_META, false, META },
+        { ROOT, K_COLUMNS, true, COLUMNS }, { COLUMNS, K_OTHER, false, COLUMN },
+        { ROOT, K_ROWS, true, ROWS },       { ROWS, K_OTHER, false, ROW },
+        { ROW, K_CELLS, true, CELLS },
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (places[i].outer == place(table) && places[i].key == table->key &&
+            places[i].array == array) {
+            return places[i].inner;
+        }
+    }
+    return array ? OTHER_ARRAY : OTHER_OBJECT;
+}
+
+static enum err check_columns(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+
+    for (uint32_t i = 0; i < table->wanted_count; i++) {
+        bool there = false;
+        for (uint32_t column = 0; column < table->columns; column++) {
+            there = there || table->wanted_at[column] == i + 1;
+        }
+        if (!there) {
+            return error_set(scan->error, ERR_UNSUPPORTED, "the Table has no column \"%s\"",
+                             table->wanted[i]);
+        }
+    }
+    table->columns_known = true;
+    return ERR_OK;
+}
+
+static enum err open_level(struct scan *scan, bool array)
+{
+    struct kube_table *table = scan->table;
+    uint8_t inner = place_inside(table, array);
+
+    if (table->depth == KUBE_TABLE_DEPTH) {
+        return error_set(scan->error, ERR_LIMIT, "a Table nested deeper than %d", KUBE_TABLE_DEPTH);
+    }
+    if (table->depth == 0 && inner != ROOT) {
+        return bad(scan, "no object");
+    }
+    if (inner == ROWS && (!table->is_table || !table->columns_known)) {
+        return error_set(scan->error, ERR_UNSUPPORTED, "a Table that begins with its rows");
+    }
+    if (inner == COLUMN && table->columns == KUBE_TABLE_COLUMNS) {
+        return error_set(scan->error, ERR_LIMIT, "a Table of more than %d columns",
+                         KUBE_TABLE_COLUMNS);
+    }
+    if (inner == CELLS) {
+        table->cell = 0;
+        buf_reset(&table->row);
+        memset(table->cell_len, 0, sizeof(table->cell_len));
+    }
+    table->places[++table->depth] = inner;
+    table->key = K_OTHER;
+    table->state = array ? VALUE_OR_END : KEY_OR_END;
+    return ERR_OK;
+}
+
+static enum err emit_row(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+    struct slice cells[KUBE_TABLE_WANTED];
+
+    if (table->cell != table->columns) {
+        return bad(scan, "a row with another number of cells than columns");
+    }
+    for (uint32_t i = 0; i < table->wanted_count; i++) {
+        cells[i] = table->cell_len[i] == 0
+                       ? SLICE("")
+                       : (struct slice){ table->row.data + table->cell_at[i], table->cell_len[i] };
+    }
+    return scan->row(scan->context, cells, scan->error);
+}
+
+/* A value is over, be it a token or a level. */
+static void after_value(struct kube_table *table)
+{
+    if (place(table) == CELLS) {
+        table->cell++;
+    }
+    table->key = K_OTHER;
+    table->state = table->depth == 0 ? DONE : COMMA_OR_END;
+}
+
+static enum err close_level(struct scan *scan, bool array)
+{
+    struct kube_table *table = scan->table;
+    uint8_t closed = place(table);
+    enum err err = ERR_OK;
+
+    if (table->depth == 0 || is_array(closed) != array) {
+        return bad(scan, "a bracket that does not match");
+    }
+    table->depth--;
+    if (closed == CELLS) {
+        err = emit_row(scan);
+    } else if (closed == COLUMN) {
+        table->columns++;
+    } else if (closed == COLUMNS) {
+        err = check_columns(scan);
+    } else if (closed == ROWS) {
+        table->rows_known = true;
+    }
+    after_value(table);
+    return err;
+}
+
+/* ---- tokens ---- */
+
+static void start_token(struct kube_table *table, uint8_t state, bool keep)
+{
+    table->state = state;
+    table->slash = false;
+    table->escaped = false;
+    table->keep = keep;
+    buf_reset(&table->token);
+}
+
+/* The token's bytes: those of earlier chunks and those from `start` on. */
+static enum err whole_token(struct scan *scan, const char *start, struct slice *ret)
+{
+    struct kube_table *table = scan->table;
+
+    *ret = (struct slice){ start, (size_t)(scan->at - start) };
+    if (table->token.len == 0 || !table->keep) {
+        return ERR_OK;
+    }
+    buf_add_slice(&table->token, *ret);
+    *ret = buf_slice(&table->token);
+    return buf_check(&table->token, scan->error);
+}
+
+static enum err keep_token(struct scan *scan, const char *start)
+{
+    if (!scan->table->keep) {
+        return ERR_OK;
+    }
+    buf_add(&scan->table->token, start, (size_t)(scan->at - start));
+    return buf_check(&scan->table->token, scan->error);
+}
+
+static enum err end_string(struct scan *scan, const char *start)
+{
+    struct kube_table *table = scan->table;
+    struct slice token;
+    enum err err = whole_token(scan, start, &token);
+
+    scan->at++;
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (table->state == IN_KEY) {
+        on_key(table, token);
+        table->state = COLON;
+        return ERR_OK;
+    }
+    if (table->keep) {
+        err = on_value(scan, token, true);
+    }
+    after_value(table);
+    return err;
+}
+
+static enum err scan_string(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+    const char *start = scan->at;
+
+    for (; scan->at < scan->end; scan->at++) {
+        char c = *scan->at;
+        if (table->slash) {
+            table->slash = false;
+        } else if (c == '"') {
+            return end_string(scan, start);
+        } else if (c == '\\') {
+            table->slash = true;
+            table->escaped = true;
+        } else if ((unsigned char)c < 0x20) {
+            return bad(scan, "a control character in a string");
+        }
+    }
+    return keep_token(scan, start);
+}
+
+static bool is_scalar_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' ||
+           c == 'E';
+}
+
+static enum err scan_scalar(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+    const char *start = scan->at;
+    struct slice token;
+
+    while (scan->at < scan->end && is_scalar_byte(*scan->at)) {
+        scan->at++;
+    }
+    if (scan->at == scan->end) {
+        return keep_token(scan, start);
+    }
+    enum err err = whole_token(scan, start, &token);
+    if (err == ERR_OK && table->keep) {
+        err = on_value(scan, token, false);
+    }
+    after_value(table);
+    return err;
+}
+
+static enum err begin_value(struct scan *scan, char c)
+{
+    struct kube_table *table = scan->table;
+
+    if (c == '{' || c == '[') {
+        scan->at++;
+        return open_level(scan, c == '[');
+    }
+    if (table->depth == 0) {
+        return bad(scan, "no object");
+    }
+    if (c == '"') {
+        scan->at++;
+        start_token(table, IN_STRING, wants_value(table));
+        return ERR_OK;
+    }
+    if (!is_scalar_byte(c)) {
+        return bad(scan, "no value where one must be");
+    }
+    start_token(table, IN_SCALAR, wants_value(table));
+    return ERR_OK;
+}
+
+static enum err begin_key(struct scan *scan, char c)
+{
+    if (c != '"') {
+        return bad(scan, "no key where one must be");
+    }
+    scan->at++;
+    start_token(scan->table, IN_KEY, true);
+    return ERR_OK;
+}
+
+static enum err after_comma(struct scan *scan, char c)
+{
+    struct kube_table *table = scan->table;
+
+    scan->at++;
+    if (c == ',') {
+        table->state = is_array(place(table)) ? VALUE : KEY;
+        return ERR_OK;
+    }
+    if (c == '}' || c == ']') {
+        return close_level(scan, c == ']');
+    }
+    return bad(scan, "no comma where one must be");
+}
+
+/* A byte that is no white space, outside of tokens. */
+static enum err scan_mark(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+    char c = *scan->at;
+
+    switch (table->state) {
+    case VALUE_OR_END:
+    case KEY_OR_END:
+        if (c == ']' || c == '}') {
+            scan->at++;
+            return close_level(scan, c == ']');
+        }
+        return table->state == KEY_OR_END ? begin_key(scan, c) : begin_value(scan, c);
+    case VALUE:
+        return begin_value(scan, c);
+    case KEY:
+        return begin_key(scan, c);
+    case COLON:
+        scan->at++;
+        table->state = VALUE;
+        return c == ':' ? ERR_OK : bad(scan, "no colon after a key");
+    case COMMA_OR_END:
+        return after_comma(scan, c);
+    default:
+        return bad(scan, "something follows its end");
+    }
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+enum err kube_table_feed(struct kube_table *table, struct slice bytes, kube_table_fn *row,
+                         void *context, struct error *error)
+{
+    struct scan scan = { table, bytes.data, bytes.data + bytes.len, row, context, error };
+    enum err err = ERR_OK;
+
+    while (err == ERR_OK && scan.at < scan.end) {
+        if (table->state == IN_STRING || table->state == IN_KEY) {
+            err = scan_string(&scan);
+        } else if (table->state == IN_SCALAR) {
+            err = scan_scalar(&scan);
+        } else if (is_space(*scan.at)) {
+            scan.at++;
+        } else {
+            err = scan_mark(&scan);
+        }
+    }
+    return err;
+}
+
+enum err kube_table_end(const struct kube_table *table, struct error *error)
+{
+    if (table->state != DONE) {
+        return error_set(error, ERR_TRUNCATED, "the Table ends too early");
+    }
+    if (!table->is_table || !table->columns_known || !table->rows_known) {
+        return error_set(error, ERR_UNSUPPORTED, "the Table has no columns or no rows");
+    }
+    return ERR_OK;
+}
