@@ -88,6 +88,9 @@ struct ec2_output {
 void ec2_step(struct ec2 *ec2, const struct ec2_input *input, struct ec2_output *out);
 uint64_t ec2_deadline_ns(const struct ec2 *ec2);
 
+/* The cluster's name, once it is learnt from the agent's settings; copied. */
+void ec2_set_cluster(struct ec2 *ec2, struct slice name);
+
 /* No mutation is under way or queued: a stop may complete. */
 bool ec2_idle(const struct ec2 *ec2);
 

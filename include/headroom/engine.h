@@ -19,6 +19,7 @@ struct engine_config {
     struct kube_config kube;
     struct ec2_config ec2;
     struct slice version;
+    uint64_t (*clock_ns)(void); /* to measure plan_step with, and for nothing else; NULL: not measured */
 };
 
 struct engine *engine_new(const struct engine_config *config); /* deep copies */
@@ -51,6 +52,9 @@ bool engine_stopped(const struct engine *engine);
 uint64_t engine_sequence(const struct engine *engine);
 /* A new picture; cost grows with pools, subnets and the nodes shown, not with the cluster. Caller drops it. */
 struct snapshot_ref *engine_snapshot(struct engine *engine, uint64_t now_ns, uint64_t wall_ns);
+
+/* What the process has used so far, for the snapshots from now on: the engine itself asks nobody. */
+void engine_usage(struct engine *engine, double cpu_seconds, uint64_t resident_bytes);
 
 /* For --once and explain: the planner itself, read-only, until the next step. */
 struct planner *engine_planner(struct engine *engine);

@@ -159,7 +159,7 @@ void io_start(struct io *io, const struct fetch *fetch)
         exec_start(io, fetch);
         return;
     }
-    assert(!"a kind of fetch");
+    assert(false); /* no other kind */
 }
 
 void io_cancel(struct io *io, uint64_t id)
