@@ -58,6 +58,11 @@ enum err slice_ipv4(struct slice s, uint32_t *ret) ERR_CHECKED;
 /* Copies into a fixed array with a NUL. ERR_LIMIT when it does not fit; dst is then "". */
 enum err slice_copy(struct slice s, char *dst, size_t dst_size) ERR_CHECKED;
 
+/* Bytes of the UTF-8 character at the front, 1 to 4; 0: there is none. */
+size_t slice_utf8_char(struct slice s);
+/* Bytes at the front that are UTF-8: s.len when all are. */
+size_t slice_utf8(struct slice s);
+
 /* FNV-1a 64: stable between runs, not for hostile keys alone. */
 uint64_t slice_hash(struct slice s);
 

@@ -1,8 +1,8 @@
 /*
  * json.c - reading a JSON text through json-c into a document.
  *
- * Knows json-c, whose tree takes tens of bytes for each byte of text: it is for small texts, and gone
- * before the caller sees the document. Refuses to know what the text means.
+ * Knows json-c, whose tree takes tens of bytes for each byte of text: it is for small texts, and
+ * gone before the caller sees the document. Refuses to know what the text means.
  */
 #include <json-c/json.h>
 
@@ -127,10 +127,14 @@ enum err json_parse(struct arena *arena, struct slice text, const struct doc_lim
     if (skip_space(text, 0) == text.len) {
         return error_set(error, ERR_TRUNCATED, "an empty JSON text");
     }
+    /* Looked at here, because json-c takes overlong forms for valid. */
+    size_t good = slice_utf8(text);
+    if (good < text.len) {
+        return error_set(error, ERR_INVALID, "bad JSON at byte %zu: not UTF-8", good);
+    }
     /* One level more than a document may have: doc_build_add then says so in our words. */
     json_tokener *tokener = json_tokener_new_ex((int)builder.limits.depth + 2);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
-                                        JSON_TOKENER_ALLOW_TRAILING_CHARS);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     json_object *value = json_tokener_parse_ex(tokener, text.data, (int)text.len);
     enum json_tokener_error code = json_tokener_get_error(tokener);
     size_t offset = json_tokener_get_parse_end(tokener);

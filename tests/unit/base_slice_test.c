@@ -158,6 +158,20 @@ TEST(slice, fits_into_an_array_with_its_NUL_or_not_at_all)
     expect_err(slice_copy(SLICE(""), dst, 0), ERR_LIMIT, NULL);
 }
 
+TEST(slice, says_where_its_UTF_8_ends)
+{
+    expect_u64(slice_utf8(SLICE("Z\xC3\xBCrich \xE2\x82\xAC \xF0\x9F\x98\x80")), 16);
+    expect_u64(slice_utf8(SLICE("")), 0);
+    expect_u64(slice_utf8(SLICE("ab\xC1\x9F")), 2); /* a longer form of an ASCII letter */
+    expect_u64(slice_utf8(SLICE("ab\xE2\x82")), 2); /* cut */
+    expect_u64(slice_utf8(SLICE("\xED\xA0\x80")), 0);
+    expect_u64(slice_utf8_char(SLICE("")), 0);
+    expect_u64(slice_utf8_char(SLICE("\0")), 1);
+    expect_u64(slice_utf8_char(SLICE("\xF4\x8F\xBF\xBF")), 4); /* the last character */
+    expect_u64(slice_utf8_char(SLICE("\xF4\x90\x80\x80")), 0);
+    expect_u64(slice_utf8_char(SLICE("\xF8\x88\x80\x80\x80")), 0);
+}
+
 /* Values from the reference test suite of FNV-1a 64. */
 TEST(slice, hashes_like_FNV_1a)
 {
