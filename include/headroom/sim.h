@@ -36,9 +36,20 @@ struct sim_http_response {
     struct slice body;         /* in the arena */
     uint64_t delay_ns;         /* to be waited before the answer is sent */
     size_t cut_after;          /* send so many bytes of the body only, then cut; SIZE_MAX: all */
+    uint64_t hold;             /* not 0: to be sent only once sim_ec2_held says false (/_sim/pause-after) */
 };
 
+bool sim_ec2_held(const struct sim_ec2 *ec2, uint64_t hold);
+
+/* The request log's entries after `id` as JSON lines, at most `count`; *ret_last: the last one's id. In the arena. */
+struct slice sim_ec2_requests(const struct sim_ec2 *ec2, struct arena *arena, uint64_t id, uint32_t count,
+                              uint64_t *ret_last);
+
 void sim_ec2_http(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uint64_t wall_ns,
+                  const struct sim_http_request *request, struct sim_http_response *ret);
+
+/* The instance metadata service of one instance: paths below /imds/INSTANCE (which `path` begins with) and their IMDSv2 tokens. */
+void sim_ec2_imds(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uint64_t wall_ns,
                   const struct sim_http_request *request, struct sim_http_response *ret);
 
 /* The control endpoint (/_sim/...): state as JSON, faults, drains, request log. Documented in hack/ec2sim/README.md. */
@@ -84,6 +95,9 @@ const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, str
  * device index. */
 const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena *arena,
                                         const struct aws_id *instance, uint32_t *ret_count);
+/* What DescribeSubnets shows an agent: with lag, from its bucket, with its faults. *ret in the arena, in the scenario's order. */
+enum cloud_code sim_ec2_describe_subnets(struct sim_ec2 *ec2, uint64_t now_ns, struct arena *arena,
+                                         const struct subnet **ret, uint32_t *ret_count);
 /* The truth about subnets: free addresses, without lag; in the scenario's order. */
 const struct subnet *sim_ec2_subnets(const struct sim_ec2 *ec2, struct arena *arena, uint32_t *ret_count);
 uint32_t sim_ec2_free_prefixes(const struct sim_ec2 *ec2, const struct aws_id *subnet);
