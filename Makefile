@@ -34,8 +34,9 @@ ifeq ($(VARIANT),asan)
 HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK := -fsanitize=address,undefined
 else ifeq ($(VARIANT),fuzz)
-HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
-LINK := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+    -fno-sanitize-recover=all
+LINK := -fsanitize=fuzzer,address,undefined
 else
 HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LINK := -pie -Wl,-z,relro,-z,now

@@ -199,8 +199,9 @@ static enum err add_cell(struct scan *scan, struct slice raw, bool text)
     } else if (!unescape(&table->row, raw)) {
         return bad(scan, "an escape");
     }
-    struct slice cell = { table->row.data + table->cell_at[at],
-                          table->row.len - table->cell_at[at] };
+    /* A row that is empty so far may have no memory yet. */
+    size_t len = table->row.len - table->cell_at[at];
+    struct slice cell = { len ? table->row.data + table->cell_at[at] : "", len };
     table->cell_len[at] = slice_is(cell, "<none>") ? 0 : cell.len;
     return buf_check(&table->row, scan->error);
 }
