@@ -193,7 +193,8 @@ static void add_tenant(struct sim_ec2 *ec2, uint32_t subnet, uint32_t addresses)
 
     bool picked = sim_space_pick(space, sim_scatter(ec2), &ip);
     assert(picked);
-    struct sim_eni *eni = &ec2->enis[sim_eni_new(ec2, subnet, ip)];
+    uint32_t row = sim_eni_new(ec2, subnet, ip); /* which may move the rows */
+    struct sim_eni *eni = &ec2->enis[row];
     eni->tenant = true;
     eni->now.description = interner_add(&ec2->names, SLICE("of another account in this VPC"));
     while (--addresses > 0) {
