@@ -159,13 +159,25 @@ static bool valid_for_creation(const struct sim_agent *agent, const struct subne
     return !slice_is(role, "0") && of_this_cluster(agent, subnet);
 }
 
+/* NULL: the call failed. */
+static const struct subnet *describe_subnets(struct sim_agent *agent, uint32_t *ret_count)
+{
+    const struct subnet *subnets = NULL;
+    enum cloud_code code = sim_ec2_describe_subnets(agent->ec2, agent->now_ns, &agent->scratch,
+                                                    &subnets, ret_count);
+
+    agent->stats.ec2_calls++;
+    agent->stats.ec2_errors += code != CLOUD_OK;
+    return code == CLOUD_OK ? subnets : NULL;
+}
+
+/* A subnet of which nothing is known is not excluded. */
 bool agent_subnet_excluded(struct sim_agent *agent, const struct aws_id *id)
 {
     uint32_t count = 0;
-    const struct subnet *subnets = sim_ec2_subnets(agent->ec2, &agent->scratch, &count);
-    const struct subnet *subnet = find_subnet(subnets, count, id);
+    const struct subnet *subnets = describe_subnets(agent, &count);
+    const struct subnet *subnet = subnets ? find_subnet(subnets, count, id) : NULL;
 
-    agent->stats.ec2_calls++;
     return subnet && excluded_by_tags(agent, subnet);
 }
 
@@ -183,11 +195,14 @@ static int by_free(const void *a, const void *b)
 static void discover_subnets(struct sim_agent *agent)
 {
     uint32_t count = 0, chosen = 0;
-    const struct subnet *subnets = sim_ec2_subnets(agent->ec2, &agent->scratch, &count);
+    const struct subnet *subnets = describe_subnets(agent, &count);
+
+    if (!subnets) { /* then the subnet of the primary ENI it is */
+        agent_todo_add(agent, &agent->primary_subnet);
+        return;
+    }
     const struct subnet *home = find_subnet(subnets, count, &agent->primary_subnet);
     const struct subnet **list = ARENA_ARRAY(&agent->scratch, const struct subnet *, count + 1);
-
-    agent->stats.ec2_calls++;
     for (uint32_t i = 0; home && i < count; i++) {
         if (aws_id_eq(&subnets[i].vpc, &home->vpc) && slice_eq(subnets[i].zone, home->zone) &&
             valid_for_creation(agent, &subnets[i])) {
