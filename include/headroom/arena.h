@@ -2,7 +2,9 @@
  * arena.h - memory that is freed all at once: one arena for each step and each request.
  *
  *   chunk 1            chunk 2
- *   [used......|free]  [used|free.........]     allocation bumps a pointer; reset keeps chunk 1
+ *   [used......|free]  [used|free.........]     allocation bumps a pointer; reset keeps one
+ *
+ * Under AddressSanitizer, what lies past a piece or was reset is poisoned.
  */
 #ifndef HEADROOM_ARENA_H
 #define HEADROOM_ARENA_H

@@ -13,6 +13,25 @@
 
 enum { CHUNK_SIZE = 16 * 1024 };
 
+/* With ASan, memory that is not handed out is poisoned, and so is a gap after each piece: a read
+ * past a piece, or of one that was reset, is found as it would be with malloc. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISONS 1
+#endif
+#endif
+
+#ifdef ARENA_POISONS
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
+#else
+#define ASAN_POISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
+enum { GAP = 0 };
+#endif
+
 struct arena_chunk {
     struct arena_chunk *next; /* older */
     size_t size, used;
@@ -82,19 +101,18 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){ 0 };
 }
 
-/* Frees from `chunk` on to the oldest. */
-static void free_chunks(struct arena_chunk *chunk)
+static void free_chunk(struct arena_chunk *chunk)
 {
-    while (chunk) {
-        struct arena_chunk *next = chunk->next;
-        free(chunk);
-        chunk = next;
-    }
+    ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->size);
+    free(chunk);
 }
 
 void arena_done(struct arena *arena)
 {
-    free_chunks(arena->chunks);
+    arena_reset(arena);
+    if (arena->chunks) {
+        free_chunk(arena->chunks);
+    }
     *arena = (struct arena){ 0 };
 }
 
@@ -103,15 +121,16 @@ void arena_reset(struct arena *arena)
     struct arena_chunk *kept = NULL;
     struct arena_chunk *chunk = arena->chunks;
 
-    /* Keeps the oldest chunk if it has the usual size: most steps fit into it and allocate nothing.
-     */
+    /* Keeps one chunk of the usual size: most steps fit into it and allocate nothing. */
     while (chunk) {
         struct arena_chunk *next = chunk->next;
-        if (!next && chunk->size == CHUNK_SIZE) {
+        if (!kept && chunk->size == CHUNK_SIZE) {
             kept = chunk;
+            kept->next = NULL;
             kept->used = 0;
+            ASAN_POISON_MEMORY_REGION(kept->bytes, kept->size);
         } else {
-            free(chunk);
+            free_chunk(chunk);
         }
         chunk = next;
     }
@@ -125,6 +144,7 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
 
     chunk->size = size;
     chunk->used = 0;
+    ASAN_POISON_MEMORY_REGION(chunk->bytes, chunk->size);
     if (size > CHUNK_SIZE && arena->chunks) {
         /* A large piece fills its chunk: put it behind the newest, whose free room stays in use. */
         chunk->next = arena->chunks->next;
@@ -146,13 +166,15 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (need == 0) {
         need = step;
     }
+    need += GAP;
     if (!chunk || need > chunk->size - chunk->used) {
         chunk = add_chunk(arena, need);
     }
     void *fresh = chunk->bytes + chunk->used;
     chunk->used += need;
     arena->total += need;
-    return memset(fresh, 0, need);
+    ASAN_UNPOISON_MEMORY_REGION(fresh, size);
+    return memset(fresh, 0, size);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)
