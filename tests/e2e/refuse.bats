@@ -32,7 +32,7 @@ spec:
   strategy: Ordered
   addressing: Prefix
   onNodeExhausted: Taint
-  limits: {attachPerMinute: 60, maxENIs: 0}
+  limits: {attachPerMinute: 60, maxENIs: 500}
   maxDataAge: 1m30s
   paused: true
   dryRun: true
