@@ -38,7 +38,7 @@ static uint32_t find_instance(const struct nodes *nodes, const struct aws_id *id
 static const struct node_scenario *scenario_of(const struct nodes *nodes, const struct aws_id *id)
 {
     for (uint32_t i = 0; i < nodes->scenario_count; i++) {
-        if (slice_eq(nodes->scenario[i].instance, aws_id_slice(id))) {
+        if (aws_id_eq(&nodes->scenario[i].instance, id)) {
             return &nodes->scenario[i];
         }
     }
@@ -53,31 +53,46 @@ static uint32_t default_max_pods(const struct nodes *nodes, const struct instanc
     return nodes->settings.prefix_delegation && type->prefixes ? 110 : by_type;
 }
 
-/* The ENIConfig of a node: named in the scenario, else as its zone, else "default". */
+/* The agent's way to the name of its node's ENIConfig. */
+static struct slice eniconfig_name(const struct nodes *nodes, const struct node_row *row)
+{
+    const struct doc *labels = row->scenario ? row->scenario->labels : NULL;
+    const struct doc *annotations = row->scenario ? row->scenario->annotations : NULL;
+    struct slice label = nodes->settings.eniconfig_label;
+    struct slice name = doc_text(doc_get(labels, "vpc.amazonaws.com/externalEniConfig"));
+
+    if (name.len == 0) {
+        name = doc_text(doc_get_slice(annotations, nodes->settings.eniconfig_annotation));
+    }
+    if (name.len == 0 && label.len > 0) {
+        name = slice_is(label, "topology.kubernetes.io/zone")
+                   ? row->view.zone
+                   : doc_text(doc_get_slice(labels, label));
+    }
+    return name.len > 0 ? name : SLICE("default");
+}
+
 static struct eniconfig eniconfig_of(struct nodes *nodes, const struct node_row *row)
 {
-    struct slice wanted[] = { row->scenario ? row->scenario->eniconfig : SLICE(""), row->view.zone,
-                              SLICE("default") };
+    struct slice wanted = eniconfig_name(nodes, row);
+    const struct doc *config = doc_first(nodes->eniconfigs);
     struct eniconfig found = { 0 };
 
-    for (uint32_t i = 0; i < sizeof(wanted) / sizeof(*wanted) && found.name.len == 0; i++) {
-        const struct doc *config = doc_first(nodes->eniconfigs);
-        while (config &&
-               (wanted[i].len == 0 || !slice_eq(doc_text(doc_get(config, "name")), wanted[i]))) {
-            config = config->next;
-        }
-        if (!config) {
-            continue;
-        }
-        const struct doc *groups = doc_get(config, "securityGroups");
-        struct aws_id *ids = ARENA_ARRAY(&nodes->scratch, struct aws_id, doc_count(groups));
-        found.name = doc_text(doc_get(config, "name"));
-        (void)!aws_id_set(&found.subnet, doc_text(doc_get(config, "subnet")));
-        for (const struct doc *group = doc_first(groups); group; group = group->next) {
-            (void)!aws_id_set(&ids[found.group_count++], group->text);
-        }
-        found.groups = ids;
+    while (config && !slice_eq(doc_text(doc_get(config, "name")), wanted)) {
+        config = config->next;
     }
+    if (!config) {
+        return found;
+    }
+    const struct doc *groups = doc_get(config, "securityGroups");
+    struct aws_id *ids = ARENA_ARRAY(&nodes->scratch, struct aws_id, doc_count(groups));
+    found.name = wanted;
+    (void)!aws_id_set(&found.subnet,
+                      nodes_scenario_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
+    for (const struct doc *group = doc_first(groups); group; group = group->next) {
+        (void)!aws_id_set(&ids[found.group_count++], nodes_scenario_id(nodes, group->text, "sg"));
+    }
+    found.groups = ids;
     return found;
 }
 
@@ -320,6 +335,7 @@ static void release(struct nodes *nodes)
         buf_done(&nodes->requests[i].answer);
     }
     mem_free(nodes->rows);
+    mem_free(nodes->scenario);
     mem_free(nodes->pods);
     mem_free(nodes->requests);
     mem_free(nodes->waits_s);

@@ -137,12 +137,13 @@ static void register_eniconfig(struct nodes *nodes, const struct doc *config)
     json_end_object(&json);
     json_key(&json, "spec");
     json_begin_object(&json);
-    json_field_text(&json, "subnet", doc_text(doc_get(config, "subnet")));
+    json_field_text(&json, "subnet",
+                    nodes_scenario_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
     json_key(&json, "securityGroups");
     json_begin_array(&json);
     for (const struct doc *group = doc_first(doc_get(config, "securityGroups")); group;
          group = group->next) {
-        json_string(&json, group->text);
+        json_string(&json, nodes_scenario_id(nodes, group->text, "sg"));
     }
     json_end_array(&json);
     json_end_object(&json);
@@ -189,8 +190,17 @@ static void node_labels(struct json_out *json, const struct node_row *row)
          label = label->next) {
         json_field_text(json, label->key.data, label->text);
     }
-    if (row->scenario && row->scenario->eniconfig.len > 0) {
-        json_field_text(json, "vpc.amazonaws.com/externalEniConfig", row->scenario->eniconfig);
+    json_end_object(json);
+}
+
+static void node_annotations(struct json_out *json, const struct node_row *row)
+{
+    const struct doc *annotations = row->scenario ? row->scenario->annotations : NULL;
+
+    json_key(json, "annotations");
+    json_begin_object(json);
+    for (const struct doc *one = doc_first(annotations); one; one = one->next) {
+        json_field_text(json, one->key.data, one->text);
     }
     json_end_object(json);
 }
@@ -230,6 +240,7 @@ void nodes_register(struct nodes *nodes, uint32_t index)
     json_begin_object(&json);
     json_field_text(&json, "name", slice_of(row->name));
     node_labels(&json, row);
+    node_annotations(&json, row);
     json_end_object(&json);
     json_key(&json, "spec");
     json_begin_object(&json);

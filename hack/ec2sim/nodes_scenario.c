@@ -1,7 +1,8 @@
 /*
- * nodes_scenario.c - the scenario's key `kubernetes`, see README.md.
+ * nodes_scenario.c - the scenario's key `kubernetes` and what its instances say of their nodes, see
+ * README.md.
  *
- * Knows the key's fields and says which line is wrong. Refuses to know the rest of the scenario.
+ * Knows these fields and says which line is wrong. Refuses to know the rest of the scenario.
  */
 #include <headroom/kube_wire.h>
 #include <headroom/timestamp.h>
@@ -42,45 +43,55 @@ static enum err read_agent(struct nodes *nodes, const struct doc *node, enum nod
     return ERR_OK;
 }
 
-static enum err read_node(struct nodes *nodes, const struct doc *node, struct node_scenario *ret,
-                          struct error *error)
+struct slice nodes_scenario_id(struct nodes *nodes, struct slice text, const char *prefix)
 {
-    static const char *const fields[] = { "instance", "name",  "labels",    "taints",
-                                          "maxPods",  "agent", "eniConfig", NULL };
-    uint64_t max_pods = 0;
-    enum err err = known_fields(nodes, node, fields, "a node", error);
-
-    if (err) {
-        return err;
+    if (slice_starts(text, arena_printf(&nodes->scratch, "%s-", prefix))) {
+        return text;
     }
-    ret->instance = doc_text(doc_get(node, "instance"));
-    ret->name = doc_text(doc_get(node, "name"));
-    ret->eniconfig = doc_text(doc_get(node, "eniConfig"));
-    ret->labels = doc_get(node, "labels");
-    ret->taints = doc_get(node, "taints");
-    err = doc_read_u64(doc_get(node, "maxPods"), "maxPods", 10000, &max_pods, error);
-    ret->max_pods = (uint32_t)max_pods;
-    if (!err) {
-        err = read_agent(nodes, node, &ret->agent, error);
-    }
-    if (!err && ret->instance.len == 0) {
-        err = error_set(error, ERR_INVALID, "%.*s:%u: a node must name its instance",
-                        SLICE_ARG(nodes->config.scenario_name), node->line);
-    }
-    return err;
+    return arena_printf(&nodes->scratch, "%s-0%016llx", prefix,
+                        (unsigned long long)slice_hash(text));
 }
 
-static enum err read_nodes(struct nodes *nodes, const struct doc *list, struct error *error)
+/* The ids of a row with a count, as the modelled EC2 makes them. */
+static enum err instance_id(struct nodes *nodes, const struct doc *row, uint64_t number,
+                            uint64_t count, struct aws_id *ret)
 {
-    nodes->scenario = ARENA_ARRAY(&nodes->arena, struct node_scenario, doc_count(list));
-    for (const struct doc *node = doc_first(list); node; node = node->next) {
-        enum err err = read_node(nodes, node, &nodes->scenario[nodes->scenario_count], error);
-        if (err) {
-            return err;
-        }
-        nodes->scenario_count++;
+    struct slice id = doc_text(doc_get(row, "id"));
+    struct slice name = doc_text(doc_get(row, "name"));
+    const char *format = count > 1 ? "%.*s-%llu" : "%.*s";
+
+    if (id.len == 0) {
+        name = arena_printf(&nodes->scratch, format, SLICE_ARG(name), (unsigned long long)number);
+        id = arena_printf(&nodes->scratch, "i-0%016llx", (unsigned long long)slice_hash(name));
+    } else {
+        id = arena_printf(&nodes->scratch, format, SLICE_ARG(id), (unsigned long long)number);
     }
-    return ERR_OK;
+    return aws_id_set(ret, id);
+}
+
+static enum err read_instance(struct nodes *nodes, const struct doc *row, struct error *error)
+{
+    uint64_t count = doc_u64_or(doc_get(row, "count"), 1), max_pods = 0;
+    struct node_scenario one = {
+        .name = doc_text(doc_get(row, "node")),
+        .labels = doc_get(row, "labels"),
+        .annotations = doc_get(row, "annotations"),
+        .taints = doc_get(row, "taints"),
+    };
+    enum err err = doc_read_u64(doc_get(row, "max_pods"), "max_pods", 10000, &max_pods, error);
+
+    one.max_pods = (uint32_t)max_pods;
+    if (!err) {
+        err = read_agent(nodes, row, &one.agent, error);
+    }
+    for (uint64_t i = 1; i <= count && !err; i++) {
+        if (instance_id(nodes, row, i, count, &one.instance) == ERR_OK) {
+            mem_reserve(&nodes->scenario, &nodes->scenario_capacity, nodes->scenario_count + 1,
+                        sizeof(struct node_scenario));
+            nodes->scenario[nodes->scenario_count++] = one;
+        }
+    }
+    return err;
 }
 
 /* The models obey what the DaemonSet says, read as the controller reads it. */
@@ -104,9 +115,7 @@ static enum err read_settings(struct nodes *nodes, struct error *error)
 
 enum err nodes_read_scenario(struct nodes *nodes, struct error *error)
 {
-    static const char *const fields[] = {
-        "agent", "eniConfigs", "schedule", "retry", "nodes", NULL
-    };
+    static const char *const fields[] = { "agent", "eniConfigs", "schedule", "retry", NULL };
     const struct doc *doc = NULL;
     struct slice retry = { 0 };
     enum err err = yaml_parse(&nodes->arena, nodes->config.scenario, nodes->config.scenario_name,
@@ -130,8 +139,9 @@ enum err nodes_read_scenario(struct nodes *nodes, struct error *error)
         err = error_set(error, ERR_INVALID, "%.*s: kubernetes.retry must be a duration such as 10s",
                         SLICE_ARG(nodes->config.scenario_name));
     }
-    if (!err) {
-        err = read_nodes(nodes, doc_get(kubernetes, "nodes"), error);
+    for (const struct doc *row = doc_first(doc_get(doc, "instances")); row && !err;
+         row = row->next) {
+        err = read_instance(nodes, row, error);
     }
     return err ? err : read_settings(nodes, error);
 }

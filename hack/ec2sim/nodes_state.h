@@ -2,7 +2,7 @@
  * nodes_state.h - the rows of the played nodes, shared by nodes*.c.
  *
  *   nodes.c           the thread: what is due, in which order; the answer of /_sim/nodes
- *   nodes_scenario.c  the scenario's key `kubernetes`
+ *   nodes_scenario.c  the scenario's key `kubernetes`, and its instances' fields
  *   nodes_api.c       requests to the API server: queued, repeated until they are answered; list
  * and watch nodes_objects.c   what is registered: Node, DaemonSet, aws-node pods, ENIConfigs
  *   nodes_kubelet.c   pods: bound, served or refused, running, deleted
@@ -38,10 +38,11 @@ enum {
 
 enum node_agent { AGENT_MODEL, AGENT_EXTERNAL, AGENT_NONE };
 
-/* What the scenario says of one instance. Texts live in the nodes' arena. */
+/* What the scenario says of one instance's node. Texts live in the nodes' arena. */
 struct node_scenario {
-    struct slice instance, name, eniconfig;
-    const struct doc *labels, *taints;
+    struct aws_id instance;
+    struct slice name;
+    const struct doc *labels, *annotations, *taints;
     uint32_t max_pods; /* 0: by type */
     enum node_agent agent;
 };
@@ -154,7 +155,7 @@ struct nodes {
     const struct doc *env; /* of aws-node */
     const struct doc *eniconfigs;
     struct node_scenario *scenario;
-    uint32_t scenario_count;
+    uint32_t scenario_count, scenario_capacity;
     bool schedule;
     uint64_t retry_ns;      /* 0: as the kubelet */
     struct slice daemonset; /* its JSON */
@@ -184,6 +185,8 @@ struct nodes {
 
 /* nodes_scenario.c */
 enum err nodes_read_scenario(struct nodes *nodes, struct error *error) ERR_CHECKED;
+/* The scenario may name a subnet or group by its name, of which the modelled EC2 makes the id. */
+struct slice nodes_scenario_id(struct nodes *nodes, struct slice text, const char *prefix);
 
 /* nodes_api.c */
 void nodes_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
