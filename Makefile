@@ -150,6 +150,9 @@ VERSION := $(or $(shell git describe --always --dirty 2>/dev/null),0.1.0)
 $(OBJ)/base/version.o: CPPFLAGS += -DHEADROOM_VERSION='"$(VERSION)"'
 $(OBJ)/base/version.o: $(OBJ)/version
 
+# The live page is taken in by the assembler, which tells make nothing.
+$(OBJ)/web/page.o: src/web/page.html
+
 # Files that change only with their content.
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)

@@ -41,7 +41,7 @@ struct snapshot_node {
 };
 
 struct snapshot {
-    uint64_t sequence, wall_ns;
+    uint64_t sequence, now_ns, wall_ns;
     struct slice version, cluster_name;
     bool live;      /* the loop turns */
     bool ready;     /* synced with Kubernetes and EC2: /readyz */

@@ -181,6 +181,7 @@ struct snapshot_ref *engine_snapshot(struct engine *engine, uint64_t now_ns, uin
     engine->now_ns = now_ns;
     look_at_nodes(engine);
     snapshot->sequence = engine->sequence;
+    snapshot->now_ns = now_ns;
     snapshot->wall_ns = wall_ns;
     snapshot->version = arena_slice(arena, slice_of(engine->version));
     snapshot->cluster_name = arena_slice(arena, slice_of(engine->cluster_name));

@@ -1,0 +1,549 @@
+/*
+ * server.c - the page's server: libwebsockets in a thread of its own.
+ *
+ *   control thread                    web thread
+ *   web_show --> shown (mutex) -----> lws_service: requests, WebSockets
+ *            `-> lws_cancel_service   (the one call of libwebsockets that other threads may make)
+ *
+ * Knows HTTP paths, who may connect, and how often a client is told. Refuses to know what a
+ * snapshot means, and never changes anything: it only reads. A body is rendered once for all
+ * clients that want it at the same time.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <libwebsockets.h>
+
+#include <headroom/web.h>
+
+#include "listen.h"
+#include "page.h"
+#include "policy.h"
+
+enum {
+    CLIENTS_MAX = 128,     /* WebSockets */
+    DESCRIPTORS_MAX = 320, /* all connections: probes find room beside the clients */
+    PIECE_MAX = 16 * 1024, /* written at once */
+    BODY_MAX = 8 << 20,    /* of a rendered snapshot */
+    HEADERS_MAX = 2048,
+    PUSH_PAUSE_US = 500000,  /* two pictures a second are enough for an eye */
+    FRESH_US = 30 * 1000000, /* control reports at least every 5 s */
+    TIMEOUT_S = 10
+};
+
+/* A rendered body and how many are still sending it. The web thread's alone. */
+struct text {
+    uint32_t holders;
+    uint64_t made_ns; /* the snapshot's wall time */
+    struct buf bytes;
+};
+
+/* libwebsockets keeps one for each connection, zeroed. */
+struct session {
+    struct text *text; /* being sent */
+    size_t at;
+    bool websocket, head_only, waits;
+    uint64_t seen_ns; /* WebSocket: made_ns of the last state sent; 0: none */
+    lws_usec_t next_push_us;
+};
+
+struct web {
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    pthread_t thread;
+    bool thread_runs;
+    uint16_t port;
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    struct snapshot_ref *shown; /* under lock */
+    lws_usec_t shown_us;        /* under lock */
+    uint32_t clients;           /* the web thread's from here on */
+    struct text *state;
+    char policy[WEB_POLICY_MAX];
+    unsigned char piece[LWS_PRE + PIECE_MAX];
+};
+
+/* ---- bodies ---- */
+
+static struct text *text_new(void)
+{
+    struct text *text = mem_resize(NULL, 1, sizeof(*text));
+    *text = (struct text){ .holders = 1 };
+    buf_init(&text->bytes, BODY_MAX);
+    return text;
+}
+
+static void text_drop(struct text *text)
+{
+    if (text && --text->holders == 0) {
+        buf_done(&text->bytes);
+        mem_free(text);
+    }
+}
+
+static struct snapshot_ref *hold_shown(struct web *web)
+{
+    (void)pthread_mutex_lock(&web->lock);
+    struct snapshot_ref *ref = web->shown ? snapshot_hold(web->shown) : NULL;
+    (void)pthread_mutex_unlock(&web->lock);
+    return ref;
+}
+
+/* The newest snapshot as JSON, rendered once; the caller drops it. NULL: nothing to show yet. */
+static struct text *hold_state(struct web *web)
+{
+    struct snapshot_ref *ref = hold_shown(web);
+
+    if (!ref) {
+        return NULL;
+    }
+    const struct snapshot *snapshot = snapshot_get(ref);
+    if (!web->state || web->state->made_ns != snapshot->wall_ns) {
+        text_drop(web->state);
+        web->state = text_new();
+        web->state->made_ns = snapshot->wall_ns;
+        web_state(snapshot, &web->state->bytes);
+    }
+    snapshot_drop(ref);
+    web->state->holders++;
+    return web->state;
+}
+
+static struct text *text_of(struct slice s)
+{
+    struct text *text = text_new();
+
+    buf_add_slice(&text->bytes, s);
+    return text;
+}
+
+static struct text *metrics_text(struct web *web)
+{
+    struct snapshot_ref *ref = hold_shown(web);
+    struct text *text = text_new();
+
+    if (ref) {
+        web_metrics(snapshot_get(ref), &text->bytes);
+    }
+    snapshot_drop(ref);
+    return text;
+}
+
+static struct text *health_text(struct web *web, unsigned *ret_status)
+{
+    (void)pthread_mutex_lock(&web->lock);
+    lws_usec_t age = lws_now_usecs() - web->shown_us;
+    (void)pthread_mutex_unlock(&web->lock);
+    if (age < FRESH_US) {
+        return text_of(SLICE("ok\n"));
+    }
+    struct text *text = text_new();
+    buf_addf(&text->bytes, "the control loop has not reported for %lld s\n",
+             (long long)(age / 1000000));
+    *ret_status = HTTP_STATUS_SERVICE_UNAVAILABLE;
+    return text;
+}
+
+static struct text *ready_text(struct web *web, unsigned *ret_status)
+{
+    struct snapshot_ref *ref = hold_shown(web);
+    struct text *text = text_new();
+
+    if (ref && snapshot_get(ref)->ready) {
+        buf_add_text(&text->bytes, "ok\n");
+    } else {
+        *ret_status = HTTP_STATUS_SERVICE_UNAVAILABLE;
+        buf_add_slice(&text->bytes, ref ? snapshot_get(ref)->not_ready_because : SLICE("starting"));
+        buf_add_char(&text->bytes, '\n');
+    }
+    snapshot_drop(ref);
+    return text;
+}
+
+/* ---- HTTP ---- */
+
+struct answer {
+    unsigned status;
+    const char *content_type;
+    struct text *text;
+};
+
+static void answer_path(struct web *web, struct slice path, struct answer *ret)
+{
+    *ret = (struct answer){ .status = HTTP_STATUS_OK, .content_type = "text/plain; charset=utf-8" };
+    if (slice_is(path, "/")) {
+        ret->content_type = "text/html; charset=utf-8";
+        ret->text = text_of(web_page());
+    } else if (slice_is(path, "/healthz")) {
+        ret->text = health_text(web, &ret->status);
+    } else if (slice_is(path, "/readyz")) {
+        ret->text = ready_text(web, &ret->status);
+    } else if (slice_is(path, "/metrics")) {
+        ret->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        ret->text = metrics_text(web);
+    } else if (slice_is(path, "/api/state")) {
+        ret->content_type = "application/json";
+        ret->text = hold_state(web);
+        if (!ret->text) {
+            ret->status = HTTP_STATUS_SERVICE_UNAVAILABLE;
+            ret->text = text_of(SLICE("{}\n"));
+        }
+    } else {
+        ret->status = HTTP_STATUS_NOT_FOUND;
+        ret->text = text_of(SLICE("not found: try /, /healthz, /readyz, /metrics or /api/state\n"));
+    }
+    if (ret->text->bytes.failed) {
+        text_drop(ret->text);
+        ret->status = HTTP_STATUS_INTERNAL_SERVER_ERROR;
+        ret->text = text_of(SLICE("too large to show\n"));
+    }
+}
+
+static bool add_header(struct lws *wsi, const char *name, const char *value, unsigned char **at,
+                       unsigned char *end)
+{
+    return lws_add_http_header_by_name(wsi, (const unsigned char *)name,
+                                       (const unsigned char *)value, (int)strlen(value), at,
+                                       end) == 0;
+}
+
+static int send_head(struct web *web, struct lws *wsi, const struct answer *answer)
+{
+    unsigned char head[LWS_PRE + HEADERS_MAX];
+    unsigned char *begin = head + LWS_PRE, *at = begin, *end = head + sizeof(head) - 1;
+    bool ok = lws_add_http_common_headers(wsi, answer->status, answer->content_type,
+                                          answer->text->bytes.len, &at, end) == 0 &&
+              add_header(wsi, "cache-control:", "no-store", &at, end) &&
+              add_header(wsi, "content-security-policy:", web->policy, &at, end) &&
+              add_header(wsi, "x-content-type-options:", "nosniff", &at, end) &&
+              add_header(wsi, "referrer-policy:", "no-referrer", &at, end);
+
+    if (ok && answer->status == HTTP_STATUS_METHOD_NOT_ALLOWED) {
+        ok = add_header(wsi, "allow:", "GET, HEAD", &at, end);
+    }
+    return ok ? lws_finalize_write_http_header(wsi, begin, &at, end) : 1;
+}
+
+static int start_answer(struct web *web, struct lws *wsi, struct session *session, const char *path)
+{
+    struct answer answer;
+    bool head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+
+    if (head || lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0) {
+        answer_path(web, slice_of(path), &answer);
+    } else {
+        answer = (struct answer){
+            .status = HTTP_STATUS_METHOD_NOT_ALLOWED,
+            .content_type = "text/plain; charset=utf-8",
+            .text = text_of(SLICE("this server is read-only\n")),
+        };
+    }
+    session->text = answer.text;
+    session->at = 0;
+    session->head_only = head;
+    if (send_head(web, wsi, &answer) != 0) {
+        return 1;
+    }
+    (void)lws_callback_on_writable(wsi);
+    return 0;
+}
+
+static int end_answer(struct lws *wsi, struct session *session)
+{
+    text_drop(session->text);
+    session->text = NULL;
+    return lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* The next piece, where libwebsockets may write a frame's head before it: the body itself is shared
+ * between clients. */
+static unsigned char *take_piece(struct web *web, struct session *session, size_t *ret_len,
+                                 bool *ret_last)
+{
+    size_t left = session->text->bytes.len - session->at;
+    size_t len = left < PIECE_MAX ? left : PIECE_MAX;
+
+    if (len > 0) {
+        memcpy(web->piece + LWS_PRE, session->text->bytes.data + session->at, len);
+    }
+    session->at += len;
+    *ret_len = len;
+    *ret_last = len == left;
+    return web->piece + LWS_PRE;
+}
+
+static int go_on_answer(struct web *web, struct lws *wsi, struct session *session)
+{
+    size_t len = 0;
+    bool last = false;
+
+    if (!session->text) {
+        return 0;
+    }
+    if (session->head_only || session->text->bytes.len == 0) {
+        return end_answer(wsi, session);
+    }
+    unsigned char *data = take_piece(web, session, &len, &last);
+    if (lws_write(wsi, data, len, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0) {
+        return -1;
+    }
+    if (last) {
+        return end_answer(wsi, session);
+    }
+    (void)lws_callback_on_writable(wsi);
+    return 0;
+}
+
+/* ---- WebSocket ---- */
+
+/* Takes the newest state for sending; false: nothing new, or too soon. */
+static bool next_state(struct web *web, struct lws *wsi, struct session *session)
+{
+    lws_usec_t now = lws_now_usecs();
+    struct text *text = hold_state(web);
+
+    if (!text || text->made_ns == session->seen_ns || text->bytes.failed) {
+        text_drop(text);
+        return false;
+    }
+    if (now < session->next_push_us) {
+        text_drop(text);
+        if (!session->waits) {
+            session->waits = true;
+            lws_set_timer_usecs(wsi, session->next_push_us - now);
+        }
+        return false;
+    }
+    session->text = text;
+    session->at = 0;
+    session->seen_ns = text->made_ns;
+    session->next_push_us = now + PUSH_PAUSE_US;
+    return true;
+}
+
+static int push_state(struct web *web, struct lws *wsi, struct session *session)
+{
+    size_t len = 0;
+    bool last = false;
+
+    if (!session->text && !next_state(web, wsi, session)) {
+        return 0;
+    }
+    bool first = session->at == 0;
+    unsigned char *data = take_piece(web, session, &len, &last);
+    int flags = lws_write_ws_flags(LWS_WRITE_TEXT, first, last);
+    if (lws_write(wsi, data, len, (enum lws_write_protocol)flags) < (int)len) {
+        return -1;
+    }
+    if (last) {
+        text_drop(session->text);
+        session->text = NULL;
+    }
+    (void)lws_callback_on_writable(wsi);
+    return 0;
+}
+
+static bool header(struct lws *wsi, enum lws_token_indexes token, char *value, size_t size)
+{
+    return lws_hdr_copy(wsi, value, (int)size, token) > 0;
+}
+
+/* A page of another site must not read this one through its visitor's browser. */
+static bool may_connect(struct web *web, struct lws *wsi)
+{
+    char origin[300] = "", host[300] = "";
+
+    if (web->clients >= CLIENTS_MAX) {
+        return false;
+    }
+    if (!header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin))) {
+        return lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0; /* no browser */
+    }
+    return header(wsi, WSI_TOKEN_HOST, host, sizeof(host)) &&
+           web_same_origin(slice_of(origin), slice_of(host));
+}
+
+static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                        size_t len)
+{
+    struct web *web = lws_context_user(lws_get_context(wsi));
+    struct session *session = user;
+
+    (void)in;
+    (void)len;
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return may_connect(web, wsi) ? 0 : 1;
+    case LWS_CALLBACK_ESTABLISHED:
+        *session = (struct session){ .websocket = true };
+        web->clients++;
+        (void)lws_callback_on_writable(wsi);
+        return 0;
+    case LWS_CALLBACK_TIMER:
+        session->waits = false;
+        (void)lws_callback_on_writable(wsi);
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return push_state(web, wsi, session);
+    case LWS_CALLBACK_CLOSED:
+        text_drop(session->text);
+        session->text = NULL;
+        web->clients--;
+        return 0;
+    default:
+        return 0; /* what a client says is ignored */
+    }
+}
+
+static const struct lws_protocols protocols[];
+
+static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                   size_t len)
+{
+    struct web *web = lws_context_user(lws_get_context(wsi));
+    struct session *session = user;
+
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return start_answer(web, wsi, session, in);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return go_on_answer(web, wsi, session);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (session) {
+            text_drop(session->text);
+            session->text = NULL;
+        }
+        return 0;
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return 1; /* a WebSocket without our protocol */
+    case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        (void)lws_callback_on_writable_all_protocol(lws_get_context(wsi), &protocols[1]);
+        return 0;
+    default:
+        return lws_callback_http_dummy(wsi, reason, user, in, len);
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    { .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct session) },
+    { .name = "headroom",
+      .callback = on_websocket,
+      .per_session_data_size = sizeof(struct session),
+      .rx_buffer_size = 1024 },
+    { .name = NULL },
+};
+
+/* ---- life ---- */
+
+static void *run(void *context)
+{
+    struct web *web = context;
+
+    while (!atomic_load(&web->stop) && lws_service(web->context, 0) >= 0) {
+    }
+    return NULL;
+}
+
+static enum err make_context(struct web *web, const struct web_address *address,
+                             struct error *error)
+{
+    struct lws_context_creation_info info = {
+        .port = address->port ? address->port : 0,
+        .iface = address->host[0] ? address->host : NULL,
+        .protocols = protocols,
+        .gid = -1,
+        .uid = -1,
+        .user = web,
+        .fd_limit_per_thread = DESCRIPTORS_MAX,
+        .keepalive_timeout = TIMEOUT_S,
+        .timeout_secs = TIMEOUT_S,
+        .max_http_header_pool2 = CLIENTS_MAX,
+        .pt_serv_buf_size = PIECE_MAX,
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   (address->four_only ? LWS_SERVER_OPTION_DISABLE_IPV6 : 0),
+        .vhost_name = "headroom",
+        .server_string = "headroom",
+    };
+
+    lws_set_log_level(0, NULL); /* what matters comes back as a result */
+    web->context = lws_create_context(&info);
+    if (web->context) {
+        web->vhost = lws_create_vhost(web->context, &info);
+    }
+    if (!web->vhost) {
+        return error_set(error, ERR_IO, "cannot listen on %s: the address cannot be used",
+                         address->text);
+    }
+    int port = lws_get_vhost_listen_port(web->vhost);
+    web->port = (uint16_t)(port > 0 ? port : 0);
+    return ERR_OK;
+}
+
+enum err web_new(struct slice listen, struct web **ret, struct error *error)
+{
+    struct web_address address;
+    enum err err = web_address_parse(listen, &address, error);
+
+    if (err == ERR_OK) {
+        err = web_address_probe(&address, error);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct web *web = mem_resize(NULL, 1, sizeof(*web));
+    memset(web, 0, sizeof(*web));
+    atomic_init(&web->stop, false);
+    (void)pthread_mutex_init(&web->lock, NULL);
+    web->shown_us = lws_now_usecs();
+    web_policy(web_page(), web->policy);
+    err = make_context(web, &address, error);
+    if (err == ERR_OK && pthread_create(&web->thread, NULL, run, web) != 0) {
+        err = error_set(error, ERR_IO, "cannot start a thread for the page");
+    }
+    if (err != ERR_OK) {
+        web_free(web);
+        return err;
+    }
+    web->thread_runs = true;
+    *ret = web;
+    return ERR_OK;
+}
+
+void web_free(struct web *web)
+{
+    if (!web) {
+        return;
+    }
+    if (web->thread_runs) {
+        atomic_store(&web->stop, true);
+        lws_cancel_service(web->context);
+        (void)pthread_join(web->thread, NULL);
+    }
+    if (web->context) {
+        lws_context_destroy(web->context);
+    }
+    text_drop(web->state);
+    snapshot_drop(web->shown);
+    (void)pthread_mutex_destroy(&web->lock);
+    mem_free(web);
+}
+
+uint16_t web_port(const struct web *web)
+{
+    return web->port;
+}
+
+void web_show(struct web *web, struct snapshot_ref *ref)
+{
+    struct snapshot_ref *fresh = snapshot_hold(ref);
+
+    (void)pthread_mutex_lock(&web->lock);
+    struct snapshot_ref *old = web->shown;
+    web->shown = fresh;
+    web->shown_us = lws_now_usecs();
+    (void)pthread_mutex_unlock(&web->lock);
+    snapshot_drop(old);
+    lws_cancel_service(web->context);
+}
