@@ -24,6 +24,7 @@
 #define EVENT_POD_NS (60 * NODES_S)
 #define EVENT_ALL_NS (200 * NODES_MS)
 #define REMOVE_NS (300 * NODES_MS)
+#define WRITING_NS (100 * NODES_MS)
 
 enum { STATUS_MAX = 64 * 1024 };
 
@@ -312,7 +313,8 @@ static void ips(struct json_out *json, const char *one, const char *many, uint32
     json_end_array(json);
 }
 
-/* Running with its address; or, of an agent whose process is down, not ready. */
+/* Running with its address; or not ready: of an agent whose process is down, or while there is no
+ * address. */
 static void write_status(struct nodes *nodes, uint32_t index, bool ready)
 {
     struct pod_row *pod = &nodes->pods[index];
@@ -327,13 +329,16 @@ static void write_status(struct nodes *nodes, uint32_t index, bool ready)
     json_begin_object(&json);
     json_key(&json, "status");
     json_begin_object(&json);
-    json_field_text(&json, "phase", SLICE("Running"));
+    bool creating = pod->state == POD_WAITING;
+    json_field_text(&json, "phase", creating ? SLICE("Pending") : SLICE("Running"));
     json_field_text(&json, "startTime", now);
     ips(&json, "hostIP", "hostIPs", host_ip);
-    ips(&json, "podIP", "podIPs", pod->host_network ? host_ip : pod->ip);
+    if (!creating) {
+        ips(&json, "podIP", "podIPs", pod->host_network ? host_ip : pod->ip);
+    }
     json_key(&json, "conditions");
     json_begin_array(&json);
-    condition(&json, "PodReadyToStartContainers", true, now);
+    condition(&json, "PodReadyToStartContainers", !creating, now);
     condition(&json, "Initialized", true, now);
     condition(&json, "Ready", ready, now);
     condition(&json, "ContainersReady", ready, now);
@@ -346,6 +351,7 @@ static void write_status(struct nodes *nodes, uint32_t index, bool ready)
                                             pod_path(nodes, pod, "/status"), buf_slice(&buf));
     request->row = index;
     memcpy(request->uid, pod->uid, UID_MAX);
+    pod->writing = true;
     buf_done(&buf);
 }
 
@@ -361,8 +367,7 @@ void nodes_agent_ready(struct nodes *nodes, uint32_t row)
     }
     for (uint32_t i = 0; i < nodes->pod_count; i++) {
         struct pod_row *pod = &nodes->pods[i];
-        if (pod->used && pod->agent_pod && pod->node == row &&
-            (pod->state == POD_RUNNING || pod->state == POD_WAITING)) {
+        if (pod->used && pod->agent_pod && pod->node == row && pod->state == POD_RUNNING) {
             nodes->rows[row].agent_ready = stats.running;
             set_state(nodes, pod, POD_STARTING);
             write_status(nodes, i, stats.running);
@@ -425,6 +430,10 @@ static void ask(struct nodes *nodes, uint32_t index)
     if (!pod->host_network && !agent) {
         return;
     }
+    if (pod->writing) { /* two statuses under way might arrive in the wrong order */
+        timers_set(&nodes->pod_timers, index, nodes->now_ns + WRITING_NS);
+        return;
+    }
     if (!pod->host_network &&
         sim_agent_add(agent, nodes->now_ns, slice_of(pod->uid), &pod->ip, &error)) {
         uint64_t retry_ns = nodes->retry_ns ? nodes->retry_ns : RETRY_NS;
@@ -483,6 +492,7 @@ void nodes_pod_answer(struct nodes *nodes, const struct request *request, bool o
     if (!pod || !pod->used || strcmp(pod->uid, request->uid) != 0) {
         return;
     }
+    pod->writing = false;
     if (pod->state == POD_BINDING && !ok) {
         set_state(nodes, pod, POD_UNBOUND); /* refused: someone else was quicker, or the node is
                                                gone */

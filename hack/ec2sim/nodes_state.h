@@ -88,6 +88,7 @@ struct pod_row {
     uint32_t node;
     enum pod_state state;
     bool host_network, agent_pod, held;
+    bool writing; /* a status is on its way */
     uint32_t ip;
     uint32_t tries;
     uint64_t bound_ns, event_ns;

@@ -235,7 +235,8 @@ void agent_started(struct sim_agent *agent)
     agent->op = OP_LOOP;
     agent->slot_ns = agent->now_ns + AGENT_HALF_LOOP_NS;
     agent->slot_reconcile = agent->settings.provisioning_disabled;
-    agent_trace(agent, "serves with %u ENIs", agent->store.count);
+    agent_trace(agent, "serves, %u %s", agent->store.count,
+                agent->store.count == 1 ? "ENI" : "ENIs");
 }
 
 static void copy_config(struct sim_agent *agent, const struct sim_agent_config *config)
