@@ -1,0 +1,282 @@
+/*
+ * pod_table.c - pods by node, counted exactly as the watch tells them.
+ *
+ * Knows identity: a uid once a watch event has named it, node and name before. Refuses to know
+ * where the pods come from and who wants the counts.
+ */
+#include <assert.h>
+
+#include "pod_table.h"
+
+#define NODE_MASK UINT32_C(0x0FFFFFFF)
+#define IN_USE UINT32_C(0x80000000)
+#define IDENTIFIED UINT32_C(0x40000000)
+#define BRANCH UINT32_C(0x20000000)
+
+enum { SIZE_MIN = 1024 };
+
+void pod_table_init(struct pod_table *table)
+{
+    *table = (struct pod_table){ 0 };
+    interner_init(&table->nodes);
+}
+
+void pod_table_done(struct pod_table *table)
+{
+    table->rows = mem_resize(table->rows, 0, sizeof(*table->rows));
+    table->counts = mem_resize(table->counts, 0, sizeof(*table->counts));
+    table->dirty = mem_resize(table->dirty, 0, sizeof(*table->dirty));
+    interner_done(&table->nodes);
+}
+
+/* ---- counts ---- */
+
+static void mark_dirty(struct pod_table *table, uint32_t node)
+{
+    if (table->counts[node].dirty) {
+        return;
+    }
+    table->counts[node].dirty = true;
+    mem_reserve(&table->dirty, &table->dirty_capacity, table->dirty_count + 1,
+                sizeof(*table->dirty));
+    table->dirty[table->dirty_count++] = node;
+}
+
+static uint32_t node_handle(struct pod_table *table, struct slice name)
+{
+    uint32_t node = interner_add(&table->nodes, name);
+
+    assert(node <= NODE_MASK);
+    mem_reserve(&table->counts, &table->counts_capacity, node + 1, sizeof(*table->counts));
+    return node;
+}
+
+static void count(struct pod_table *table, const struct pod_row *row, uint32_t sign)
+{
+    uint32_t node = row->node & NODE_MASK;
+    struct pod_counts *counts = &table->counts[node];
+
+    counts->holding += row->ip != 0 ? sign : 0;
+    counts->waiting += row->ip == 0 ? sign : 0;
+    counts->branch += row->node & BRANCH ? sign : 0;
+    mark_dirty(table, node);
+}
+
+bool pod_table_changed(struct pod_table *table, struct slice *ret_node,
+                       struct pod_counts *ret_counts)
+{
+    if (table->dirty_told == table->dirty_count) {
+        table->dirty_told = table->dirty_count = 0;
+        return false;
+    }
+    uint32_t node = table->dirty[table->dirty_told++];
+    table->counts[node].dirty = false;
+    *ret_node = interner_get(&table->nodes, node);
+    *ret_counts = table->counts[node];
+    return true;
+}
+
+/* ---- rows ---- */
+
+static uint32_t home(const struct pod_table *table, uint64_t key)
+{
+    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (table->size - 1);
+}
+
+static uint32_t place_row(struct pod_table *table, const struct pod_row *row)
+{
+    uint32_t at = home(table, row->key);
+
+    while (table->rows[at].node != 0) {
+        at = (at + 1) & (table->size - 1);
+    }
+    table->rows[at] = *row;
+    return at;
+}
+
+static void grow(struct pod_table *table)
+{
+    struct pod_row *old = table->rows;
+    uint32_t old_size = table->size;
+
+    table->size = old_size ? old_size * 2 : SIZE_MIN;
+    table->rows = mem_resize(NULL, table->size, sizeof(*table->rows));
+    memset(table->rows, 0, table->size * sizeof(*table->rows));
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i].node != 0) {
+            (void)place_row(table, &old[i]);
+        }
+    }
+    mem_free(old);
+}
+
+static enum err add_row(struct pod_table *table, const struct pod_row *row, struct error *error)
+{
+    if (table->count == PODS_MAX) {
+        return error_set(error, ERR_LIMIT, "more than %d pods", PODS_MAX);
+    }
+    if (table->count + 1 > table->size / 4 * 3) {
+        grow(table);
+    }
+    (void)place_row(table, row);
+    table->count++;
+    count(table, row, 1);
+    return ERR_OK;
+}
+
+/* Closes the gap, so that a search never meets one too early. */
+static void remove_row(struct pod_table *table, uint32_t gap)
+{
+    uint32_t mask = table->size - 1;
+
+    count(table, &table->rows[gap], UINT32_MAX);
+    table->count--;
+    for (uint32_t at = (gap + 1) & mask; table->rows[at].node != 0; at = (at + 1) & mask) {
+        uint32_t wanted = home(table, table->rows[at].key);
+        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
+            table->rows[gap] = table->rows[at];
+            gap = at;
+        }
+    }
+    table->rows[gap] = (struct pod_row){ 0 };
+}
+
+static uint32_t find_identified(const struct pod_table *table, uint64_t key)
+{
+    if (table->size == 0) {
+        return INDEX_NONE;
+    }
+    for (uint32_t at = home(table, key); table->rows[at].node != 0;
+         at = (at + 1) & (table->size - 1)) {
+        if (table->rows[at].key == key && (table->rows[at].node & IDENTIFIED)) {
+            return at;
+        }
+    }
+    return INDEX_NONE;
+}
+
+/* Of the rows of that name on that node which no event has named yet: best the one with the same
+ * address, else one without any, else any. */
+static uint32_t find_nameless(const struct pod_table *table, uint64_t key, uint32_t ip)
+{
+    uint32_t best = INDEX_NONE, best_rank = 0;
+
+    if (table->size == 0) {
+        return INDEX_NONE;
+    }
+    for (uint32_t at = home(table, key); table->rows[at].node != 0;
+         at = (at + 1) & (table->size - 1)) {
+        const struct pod_row *row = &table->rows[at];
+        uint32_t rank = row->ip == ip ? 3 : row->ip == 0 ? 2 : 1;
+        if (row->key == key && !(row->node & IDENTIFIED) && rank > best_rank) {
+            best = at;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+/* ---- pods ---- */
+
+static uint64_t name_key(struct slice node, struct slice name)
+{
+    return slice_hash(node) * 31 + slice_hash(name);
+}
+
+static uint32_t ip_of(struct slice text)
+{
+    uint32_t ip = 0;
+
+    if (text.len == 0 || (slice_ipv4(text, &ip) == ERR_OK && ip != 0)) {
+        return ip;
+    }
+    return (uint32_t)slice_hash(text) | 1;
+}
+
+enum err pod_table_row(struct pod_table *table, struct slice name, struct slice ip,
+                       struct slice node, struct error *error)
+{
+    if (node.len == 0) {
+        return ERR_OK;
+    }
+    struct pod_row row = { name_key(node, name), ip_of(ip), node_handle(table, node) | IN_USE };
+    return add_row(table, &row, error);
+}
+
+static uint32_t find_pod(const struct pod_table *table, enum kube_change change,
+                         const struct kube_pod *pod, uint32_t ip)
+{
+    uint32_t at = find_identified(table, slice_hash(pod->uid));
+
+    /* What is added now cannot be among those that a list brought before. */
+    if (at == INDEX_NONE && change != KUBE_ADDED) {
+        at = find_nameless(table, name_key(pod->node, pod->name), ip);
+    }
+    return at;
+}
+
+enum err pod_table_apply(struct pod_table *table, enum kube_change change,
+                         const struct kube_pod *pod, struct error *error)
+{
+    uint32_t ip = ip_of(pod->ip);
+    uint32_t at = find_pod(table, change, pod, ip);
+    bool leaves = change == KUBE_DELETED || pod->host_network || pod->finished ||
+                  pod->node.len == 0;
+
+    if (leaves) {
+        if (at != INDEX_NONE) {
+            remove_row(table, at);
+        }
+        return ERR_OK;
+    }
+    struct pod_row row = {
+        .key = slice_hash(pod->uid),
+        .ip = ip,
+        .node = node_handle(table, pod->node) | IN_USE | IDENTIFIED | (pod->branch ? BRANCH : 0),
+    };
+    if (at == INDEX_NONE) {
+        return add_row(table, &row, error);
+    }
+    struct pod_row old = table->rows[at];
+    if (old.key == row.key && old.ip == row.ip && old.node == row.node) {
+        return ERR_OK;
+    }
+    if (old.key == row.key) {
+        count(table, &old, UINT32_MAX);
+        table->rows[at] = row;
+        count(table, &row, 1);
+        return ERR_OK;
+    }
+    remove_row(table, at);
+    return add_row(table, &row, error);
+}
+
+/* ---- a new list against the old one ---- */
+
+static bool counts_equal(const struct pod_counts *a, const struct pod_counts *b)
+{
+    return a->holding == b->holding && a->waiting == b->waiting && a->branch == b->branch;
+}
+
+void pod_table_compare(struct pod_table *table, const struct pod_table *old)
+{
+    static const struct pod_counts none;
+
+    for (uint32_t i = 0; i < table->dirty_count; i++) {
+        table->counts[table->dirty[i]].dirty = false;
+    }
+    table->dirty_count = table->dirty_told = 0;
+    for (uint32_t node = 0; node < old->nodes.count; node++) {
+        if (!counts_equal(&old->counts[node], &none) || old->counts[node].dirty) {
+            (void)node_handle(table, interner_get(&old->nodes, node));
+        }
+    }
+    for (uint32_t node = 0; node < table->nodes.count; node++) {
+        uint32_t before = interner_find(&old->nodes, interner_get(&table->nodes, node));
+        bool untold = before != INDEX_NONE && old->counts[before].dirty;
+        const struct pod_counts *counts = before == INDEX_NONE ? &none : &old->counts[before];
+        if (untold || !counts_equal(&table->counts[node], counts)) {
+            mark_dirty(table, node);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+/*
+ * pod_table.h - every pod that holds or awaits an address, in 16 bytes each, and the counts by
+ * node.
+ *
+ *   rows (open addressing)                   nodes (interned)       counts (by node)
+ *   [ key | ip | node+flags ]  ---node--->   "ip-10-0-0-1..."  ---> holding 12, waiting 1, branch 0
+ *
+ * A pod from a Table has neither namespace nor uid: its key is made of node and name, and two of
+ * the same name on one node are interchangeable until a watch event names one of them (facts:
+ * identity).
+ */
+#ifndef KUBE_POD_TABLE_H
+#define KUBE_POD_TABLE_H
+
+#include <headroom/index.h>
+#include <headroom/kube_wire.h>
+
+enum { PODS_MAX = 4 << 20 };
+
+struct pod_row {
+    uint64_t key;
+    uint32_t ip;   /* 0: none; of IPv6 something that stands for it */
+    uint32_t node; /* handle and flags; 0: an empty slot */
+};
+
+struct pod_counts {
+    uint32_t holding, waiting, branch;
+    bool dirty; /* in the list of those to tell */
+};
+
+struct pod_table {
+    struct pod_row *rows;
+    uint32_t size, count;
+    struct interner nodes;
+    struct pod_counts *counts;
+    uint32_t counts_capacity;
+    uint32_t *dirty; /* handles of nodes whose counts have changed */
+    uint32_t dirty_count, dirty_capacity, dirty_told;
+};
+
+void pod_table_init(struct pod_table *table);
+void pod_table_done(struct pod_table *table);
+/* One row of a Table. ERR_LIMIT: more pods than anyone has. */
+enum err pod_table_row(struct pod_table *table, struct slice name, struct slice ip,
+                       struct slice node, struct error *error);
+/* A pod of a protobuf list or a watch. */
+enum err pod_table_apply(struct pod_table *table, enum kube_change change,
+                         const struct kube_pod *pod, struct error *error);
+/* Marks every node whose counts differ from those in `old`. */
+void pod_table_compare(struct pod_table *table, const struct pod_table *old);
+/* Takes one changed node; false: none is left. The name lives as long as the table. */
+bool pod_table_changed(struct pod_table *table, struct slice *ret_node,
+                       struct pod_counts *ret_counts);
+
+#endif

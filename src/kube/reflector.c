@@ -1,0 +1,364 @@
+/*
+ * reflector.c - when to list, when to watch, when to wait.
+ *
+ * Knows resource versions, HTTP statuses and backoff. Refuses to know what it reflects: the bytes
+ * go through reflector_read.c to a sink.
+ */
+#include <assert.h>
+
+#include "core.h"
+#include "reflector_read.h"
+
+enum { PAGE = 500, LIST_MS = 300000, LIST_IDLE_MS = 30000 };
+/* Bookmarks come once a minute: a watch that is silent for longer has lost its connection. */
+enum { WATCH_IDLE_MS = 75000, WATCH_MIN_S = 300, WATCH_SPREAD_S = 300 };
+
+#define BACKOFF_BASE_NS (SECOND_NS / 2)
+#define BACKOFF_CAP_NS (30 * SECOND_NS)
+#define ABSENT_EVERY_NS (20 * SECOND_NS)
+#define RESYNC_MIN_NS (30 * MINUTE_NS)
+#define SHORT_WATCH_NS SECOND_NS
+
+static const char *const accepts[] = {
+    [ENCODING_TABLE] = "application/json;as=Table;v=v1;g=meta.k8s.io",
+    [ENCODING_PROTO] = "application/vnd.kubernetes.protobuf",
+    [ENCODING_JSON] = "application/json",
+};
+
+static void on_list_done(struct kube *kube, void *owner, const struct answer *answer);
+static void on_watch_done(struct kube *kube, void *owner, const struct answer *answer);
+
+void reflector_init(struct reflector *reflector, const struct reflector_kind *kind)
+{
+    *reflector = (struct reflector){ .kind = kind, .list_encoding = kind->list, .must_list = true };
+    kube_table_init(&reflector->table, kind->columns, kind->column_count);
+    proto_list_init(&reflector->proto, KUBE_OBJECT_MAX);
+    buf_init(&reflector->buf, REFLECTOR_BUF_MAX);
+}
+
+void reflector_done(struct reflector *reflector)
+{
+    kube_table_done(&reflector->table);
+    proto_list_done(&reflector->proto);
+    buf_done(&reflector->buf);
+}
+
+static void wait_until(struct reflector *reflector, uint64_t at_ns)
+{
+    reflector->phase = REFLECTOR_WAIT;
+    reflector->next_ns = at_ns;
+}
+
+/* How long to wait after a failure; the server's own wish is a lower bound, jitter on top of it. */
+static uint64_t back_off(struct kube *kube, struct reflector *reflector, uint32_t retry_after_ms)
+{
+    uint64_t asked = (uint64_t)retry_after_ms * 1000000;
+    uint64_t wait = BACKOFF_BASE_NS / 2 +
+                    prng_backoff(&kube->prng, BACKOFF_BASE_NS, BACKOFF_CAP_NS, reflector->attempt);
+
+    if (reflector->attempt < 16) {
+        reflector->attempt++;
+    }
+    if (asked > 0) {
+        wait = asked + prng_below(&kube->prng, asked / 4 + SECOND_NS / 10);
+    }
+    wait_until(reflector, kube->now_ns + wait);
+    return wait;
+}
+
+/* ---- what is asked ---- */
+
+static const char *selector(const struct reflector *reflector)
+{
+    return reflector->reduced ? reflector->kind->fallback_selector : reflector->kind->selector;
+}
+
+static struct slice list_path(struct kube *kube, const struct reflector *reflector)
+{
+    struct slice path = arena_printf(&kube->step, "%s?%s", reflector->kind->path,
+                                     selector(reflector));
+    struct slice next = slice_of(reflector->next_page);
+
+    if (reflector->list_encoding == ENCODING_TABLE) {
+        path = arena_printf(&kube->step, "%.*s&includeObject=None", SLICE_ARG(path));
+    }
+    if (next.len > 0) {
+        return arena_printf(&kube->step, "%.*s&limit=%d&continue=%.*s", SLICE_ARG(path), PAGE,
+                            SLICE_ARG(url_encoded(&kube->step, next)));
+    }
+    if (reflector->fresh_read) {
+        return arena_printf(&kube->step, "%.*s&limit=%d", SLICE_ARG(path), PAGE);
+    }
+    if (reflector->version[0]) {
+        /* Never older than what we have seen, else the picture would go back in time. */
+        return arena_printf(&kube->step,
+                            "%.*s&resourceVersion=%s&resourceVersionMatch=NotOlderThan",
+                            SLICE_ARG(path), reflector->version);
+    }
+    return arena_printf(&kube->step, "%.*s&resourceVersion=0", SLICE_ARG(path));
+}
+
+static void start_list(struct kube *kube, struct reflector *reflector)
+{
+    struct request_spec spec = {
+        .method = "GET",
+        .path = list_path(kube, reflector),
+        .accept = accepts[reflector->list_encoding],
+        .total_ms = LIST_MS,
+        .idle_ms = LIST_IDLE_MS,
+        .gzip = reflector->list_encoding == ENCODING_TABLE,
+        .on_body = reflector_read_list,
+        .on_done = on_list_done,
+        .owner = reflector,
+    };
+
+    kube_table_reset(&reflector->table);
+    proto_list_reset(&reflector->proto);
+    buf_reset(&reflector->buf);
+    if (!reflector->listing) {
+        reflector->listing = true;
+        reflector->kind->sink->begin(kube);
+    }
+    kube->stats.lists++;
+    reflector->phase = REFLECTOR_LIST;
+    reflector->started_ns = kube->now_ns;
+    reflector->request = request_http(kube, &spec);
+}
+
+static void start_watch(struct kube *kube, struct reflector *reflector)
+{
+    uint64_t seconds = WATCH_MIN_S + prng_below(&kube->prng, WATCH_SPREAD_S);
+    struct request_spec spec = {
+        .method = "GET",
+        .path = arena_printf(&kube->step,
+                             "%s?%s&watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&"
+                             "resourceVersion=%s",
+                             reflector->kind->path, selector(reflector),
+                             (unsigned long long)seconds, reflector->version),
+        .accept = reflector->kind->watch == ENCODING_PROTO
+                      ? "application/vnd.kubernetes.protobuf;stream=watch"
+                      : "application/json",
+        .idle_ms = WATCH_IDLE_MS,
+        .stream = true,
+        .on_body = reflector_read_watch,
+        .on_done = on_watch_done,
+        .owner = reflector,
+    };
+
+    buf_reset(&reflector->buf);
+    reflector->gone = false;
+    reflector->bytes_seen = 0;
+    reflector->phase = REFLECTOR_WATCH;
+    reflector->started_ns = kube->now_ns;
+    reflector->request = request_http(kube, &spec);
+}
+
+/* ---- how a list ends ---- */
+
+static void end_listing(struct kube *kube, struct reflector *reflector, bool whole)
+{
+    if (reflector->listing) {
+        reflector->listing = false;
+        if (whole) {
+            reflector->kind->sink->end(kube);
+        } else {
+            reflector->kind->sink->abort(kube);
+        }
+    }
+    reflector->next_page[0] = '\0';
+}
+
+static void list_whole(struct kube *kube, struct reflector *reflector)
+{
+    end_listing(kube, reflector, true);
+    if (reflector->synced) {
+        kube->stats.relists++;
+    }
+    reflector->synced = true;
+    reflector->must_list = false;
+    reflector->fresh_read = false;
+    reflector->attempt = 0;
+    reflector->listed_ns = reflector->contact_ns = kube->now_ns;
+    wait_until(reflector, kube->now_ns);
+}
+
+/* A CRD that is not there: nothing of its kind is, and it may come any time. */
+static void list_absent(struct kube *kube, struct reflector *reflector)
+{
+    end_listing(kube, reflector, false);
+    reflector->kind->sink->begin(kube);
+    reflector->kind->sink->end(kube);
+    if (!reflector->absent_said) {
+        reflector->absent_said = true;
+        (void)log_add(&kube->logs, LOG_WARN, "kube", "%s", reflector->kind->absent);
+    }
+    reflector->synced = true;
+    reflector->must_list = true;
+    reflector->version[0] = '\0';
+    reflector->contact_ns = kube->now_ns;
+    wait_until(reflector,
+               kube->now_ns + ABSENT_EVERY_NS / 2 + prng_below(&kube->prng, ABSENT_EVERY_NS));
+}
+
+/* Some refusals ask for another question rather than for patience. */
+static bool ask_otherwise(struct kube *kube, struct reflector *reflector,
+                          const struct answer *answer)
+{
+    bool table = reflector->list_encoding == ENCODING_TABLE;
+
+    if (table && (answer->error.code == ERR_UNSUPPORTED || answer->status == 406)) {
+        reflector->list_encoding = ENCODING_PROTO;
+        (void)log_add(&kube->logs, LOG_INFO, "kube",
+                      "%s are listed as protobuf, since the server's table does not serve: %s",
+                      reflector->kind->name, answer->error.text);
+    } else if (answer->status == 400 && reflector->kind->fallback_selector && !reflector->reduced) {
+        reflector->reduced = true;
+        reflector->list_encoding = ENCODING_PROTO;
+    } else if ((answer->status == 410 || answer->status == 504) && !reflector->fresh_read) {
+        reflector->fresh_read = true;
+    } else if (answer->status == 410 && reflector->next_page[0]) {
+        reflector->fresh_read = true; /* the pages were too slow: from the start */
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void list_failed(struct kube *kube, struct reflector *reflector, const struct answer *answer)
+{
+    struct error error = { 0 };
+
+    if (answer->status == 404 && reflector->kind->absent) {
+        list_absent(kube, reflector);
+        return;
+    }
+    bool otherwise = ask_otherwise(kube, reflector, answer);
+    end_listing(kube, reflector, false);
+    if (otherwise) {
+        wait_until(reflector, kube->now_ns + prng_below(&kube->prng, SECOND_NS / 10));
+        return;
+    }
+    struct slice what = arena_printf(&kube->step, "list %s", reflector->kind->name);
+    (void)answer_error(kube, answer, what.data, reflector->kind->rule, &error);
+    report_failure(kube, LOG_ERROR, &error, back_off(kube, reflector, answer->retry_after_ms));
+}
+
+static void on_list_done(struct kube *kube, void *owner, const struct answer *answer)
+{
+    struct reflector *reflector = owner;
+    struct answer judged = *answer;
+
+    reflector->request = 0;
+    if (answer->status == 200 && answer->error.code == ERR_OK) {
+        (void)reflector_end_list(kube, reflector, &judged.error);
+    }
+    if (judged.status != 200 || judged.error.code != ERR_OK) {
+        list_failed(kube, reflector, &judged);
+        return;
+    }
+    if (reflector->next_page[0]) {
+        start_list(kube, reflector);
+        return;
+    }
+    list_whole(kube, reflector);
+}
+
+/* ---- how a watch ends ---- */
+
+static void relist_soon(struct kube *kube, struct reflector *reflector)
+{
+    reflector->must_list = true;
+    wait_until(reflector, kube->now_ns + prng_below(&kube->prng, SECOND_NS / 4));
+}
+
+static void on_watch_done(struct kube *kube, void *owner, const struct answer *answer)
+{
+    struct reflector *reflector = owner;
+    struct error error = { 0 };
+    uint64_t lasted = kube->now_ns - reflector->started_ns;
+
+    reflector->request = 0;
+    if (reflector->must_list) {
+        wait_until(reflector, kube->now_ns);
+        return;
+    }
+    if (answer->status == 410 || reflector->gone) {
+        reflector->fresh_read = true; /* what is too old to watch may be too old to list */
+        relist_soon(kube, reflector);
+        return;
+    }
+    if (answer->status == 200 && answer->error.code == ERR_OK) {
+        /* Closed by the server, as announced. One that closes at once is not to be asked in a loop.
+         */
+        if (lasted < SHORT_WATCH_NS && reflector->bytes_seen == 0) {
+            (void)back_off(kube, reflector, 0);
+        } else if (kube->now_ns - reflector->listed_ns >
+                   RESYNC_MIN_NS + prng_below(&kube->prng, RESYNC_MIN_NS)) {
+            relist_soon(kube, reflector); /* drift, should there be any, ends here */
+        } else {
+            wait_until(reflector, kube->now_ns);
+        }
+        return;
+    }
+    if (answer->status == 404) {
+        relist_soon(kube, reflector); /* the CRD is gone */
+        return;
+    }
+    if (answer->status == 200 && reflector->attempt == 0) {
+        /* The connection broke: once, that is no news. */
+        reflector->attempt = 1;
+        wait_until(reflector, kube->now_ns + prng_below(&kube->prng, SECOND_NS / 5));
+        return;
+    }
+    if (answer->error.code == ERR_INVALID || answer->error.code == ERR_LIMIT) {
+        reflector->must_list = true; /* what cannot be read will not get better */
+    }
+    struct slice what = arena_printf(&kube->step, "watch %s", reflector->kind->name);
+    (void)answer_error(kube, answer, what.data, reflector->kind->rule, &error);
+    report_failure(kube, LOG_WARN, &error, back_off(kube, reflector, answer->retry_after_ms));
+}
+
+/* ---- the outside ---- */
+
+void reflector_step(struct kube *kube, struct reflector *reflector)
+{
+    if (reflector->held || reflector->phase != REFLECTOR_WAIT ||
+        kube->now_ns < reflector->next_ns) {
+        return;
+    }
+    if (reflector->must_list) {
+        start_list(kube, reflector);
+    } else {
+        start_watch(kube, reflector);
+    }
+}
+
+uint64_t reflector_deadline_ns(const struct kube *kube, const struct reflector *reflector)
+{
+    if (reflector->held || reflector->phase != REFLECTOR_WAIT || !auth_ready(kube)) {
+        return NEVER_NS;
+    }
+    return reflector->next_ns;
+}
+
+void reflector_relist(struct kube *kube, struct reflector *reflector, enum encoding encoding)
+{
+    reflector->must_list = true;
+    reflector->list_encoding = encoding;
+    if (reflector->phase == REFLECTOR_WAIT) {
+        return; /* its wait is there for a reason */
+    }
+    request_abandon(kube, reflector->request);
+    reflector->request = 0;
+    end_listing(kube, reflector, false);
+    wait_until(reflector, kube->now_ns);
+}
+
+void reflector_stop(struct kube *kube, struct reflector *reflector)
+{
+    request_abandon(kube, reflector->request);
+    reflector->request = 0;
+    end_listing(kube, reflector, false);
+    reflector->held = true;
+    wait_until(reflector, NEVER_NS);
+}
