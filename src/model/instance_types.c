@@ -1,8 +1,8 @@
 /*
  * instance_types.c - the embedded limits of EC2's instance types.
  *
- * Knows the table that hack/gen-instance-types makes. Refuses to guess: a type that is not in it is unknown, and
- * EC2 is asked (DescribeInstanceTypes).
+ * Knows the table that hack/gen-instance-types makes. Refuses to guess: a type that is not in it is
+ * unknown, and EC2 is asked (DescribeInstanceTypes).
  */
 #include <headroom/model.h>
 

@@ -1,8 +1,8 @@
 /*
  * model.c - what can be said about a node, an ENI, a subnet or a pool from itself alone.
  *
- * Knows identifiers, selectors, defaults and the names that users read. Refuses to know how the bytes looked and what
- * is to be done about it.
+ * Knows identifiers, selectors, defaults and the names that users read. Refuses to know how the
+ * bytes looked and what is to be done about it.
  */
 #include <headroom/model.h>
 
@@ -67,7 +67,8 @@ static bool instance_of(struct slice provider_id, struct aws_id *ret)
     return slice_starts(last, SLICE("i-")) && last.len > 2 && aws_id_set(ret, last) == ERR_OK;
 }
 
-/* aws:///ZONE/i-..., aws:///ZONE/fargate-IP..., aws:///ZONE/sagemaker/cluster/..., eks-hybrid:///REGION/CLUSTER/NAME. */
+/* aws:///ZONE/i-..., aws:///ZONE/fargate-IP..., aws:///ZONE/sagemaker/cluster/...,
+ * eks-hybrid:///REGION/CLUSTER/NAME. */
 enum node_exclusion node_instance(const struct node *node, struct aws_id *ret_instance)
 {
     struct slice value;
@@ -174,7 +175,8 @@ static bool term_matches(const struct selector_term *term, struct slice id, cons
             return false;
         }
     }
-    /* A term that says nothing selects nothing: the CRD refuses it, and an old object must not select the whole VPC. */
+    /* A term that says nothing selects nothing: the CRD refuses it, and an old object must not
+     * select the whole VPC. */
     return term->tag_count > 0;
 }
 

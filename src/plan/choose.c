@@ -1,0 +1,192 @@
+/*
+ * choose.c - where an ENI goes: which subnet, how much of it, which device index.
+ *
+ * Knows what must fit (zone, pool, tags, routes, reserve, blocks) and the pool's strategy. Refuses
+ * to know why the node wants an ENI.
+ */
+#include "state.h"
+
+/* The subnet whose routes an ENI of this node must share: the pods' own under custom networking. */
+static uint32_t model_subnet(const struct planner *p, const struct node_row *node)
+{
+    if (p->agent.custom_networking) {
+        const struct eniconfig_row *eniconfig = cluster_eniconfig_of(p, node);
+        if (eniconfig && eniconfig->subnet != NONE && p->subnets[eniconfig->subnet].known) {
+            return eniconfig->subnet;
+        }
+    }
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (node->enis[i].device_index == 0 && node->enis[i].card == 0) {
+            return node->enis[i].subnet;
+        }
+    }
+    return NONE;
+}
+
+bool choose_fits(const struct planner *p, const struct node_row *node, uint32_t subnet)
+{
+    const struct subnet_row *s = &p->subnets[subnet];
+    uint32_t model = model_subnet(p, node);
+
+    if (!s->known || !s->usable || s->excluded || s->zone != node->zone || model == NONE) {
+        return false;
+    }
+    const struct subnet_row *m = &p->subnets[model];
+    return p->pools[node->pool].links[subnet].member && aws_id_eq(&s->vpc, &m->vpc) &&
+           s->route_kind == m->route_kind;
+}
+
+/* Slots that the subnet can carry on one new ENI, reserve and primary address set aside; -1: not
+ * even a bare one. */
+static int64_t room_in(const struct planner *p, const struct node_row *node, uint32_t subnet,
+                       const struct view *v)
+{
+    const struct subnet_row *s = &p->subnets[subnet];
+    int64_t free = (int64_t)subnet_free(s) - p->pools[node->pool].pool.reserved_ips - 1;
+
+    if (s->refused || free < 0) {
+        return -1;
+    }
+    return v->prefixes ? (int64_t)subnet_blocks(s) : free;
+}
+
+/* Is a better than b for this pool? Both have room. */
+static bool better(const struct planner *p, const struct node_row *node, uint32_t a, uint32_t b)
+{
+    const struct pool_row *pool = &p->pools[node->pool];
+    const struct subnet_row *x = &p->subnets[a];
+    const struct subnet_row *y = &p->subnets[b];
+    uint64_t free_a = p->agent.prefix_delegation ? subnet_blocks(x) : subnet_free(x);
+    uint64_t free_b = p->agent.prefix_delegation ? subnet_blocks(y) : subnet_free(y);
+
+    if (pool->links[a].dying != pool->links[b].dying) {
+        return !pool->links[a].dying; /* what lasts, before any taste */
+    }
+    if (pool->pool.strategy == STRATEGY_ORDERED && pool->links[a].term != pool->links[b].term) {
+        return pool->links[a].term < pool->links[b].term;
+    }
+    if (pool->pool.strategy == STRATEGY_BALANCED && x->total > 0 && y->total > 0) {
+        /* The emptier one by share, so that all fill alike. */
+        uint64_t share_a = free_a * y->total;
+        uint64_t share_b = free_b * x->total;
+        if (share_a != share_b) {
+            return share_a > share_b;
+        }
+    } else if (free_a != free_b) {
+        return free_a > free_b;
+    }
+    return strcmp(x->id.text, y->id.text) < 0;
+}
+
+static uint32_t best_with(const struct planner *p, const struct node_row *node,
+                          const struct view *v, int64_t slots, bool lasting)
+{
+    const struct zone_row *zone = &p->zones[node->zone];
+    uint32_t best = NONE;
+
+    for (uint32_t i = 0; i < zone->subnet_count; i++) {
+        uint32_t subnet = zone->subnets[i];
+        if (!choose_fits(p, node, subnet) || room_in(p, node, subnet, v) < slots ||
+            (lasting && p->pools[node->pool].links[subnet].dying)) {
+            continue;
+        }
+        if (best == NONE || better(p, node, subnet, best)) {
+            best = subnet;
+        }
+    }
+    return best;
+}
+
+static uint32_t roomiest(const struct planner *p, const struct node_row *node, const struct view *v,
+                         int64_t least)
+{
+    const struct zone_row *zone = &p->zones[node->zone];
+    uint32_t best = NONE;
+    int64_t most = least - 1;
+
+    for (uint32_t i = 0; i < zone->subnet_count; i++) {
+        int64_t room = choose_fits(p, node, zone->subnets[i])
+                           ? room_in(p, node, zone->subnets[i], v)
+                           : -1;
+        if (room > most) {
+            most = room;
+            best = zone->subnets[i];
+        }
+    }
+    return best;
+}
+
+bool choose_subnet(const struct planner *p, const struct node_row *node, const struct view *v,
+                   uint32_t wanted, uint32_t least, struct choice *ret)
+{
+    uint32_t slots = wanted;
+    uint32_t subnet = NONE;
+
+    if (node->zone == NONE) {
+        return false;
+    }
+    if (wanted == 0) {
+        /* In prefix mode a bare ENI is of use only where the agent finds blocks later. */
+        subnet = best_with(p, node, v, v->prefixes ? 1 : 0, true);
+    } else {
+        subnet = best_with(p, node, v, wanted, false);
+        /* Where little is left, other nodes' waiting pods come before this node's spare addresses.
+         */
+        if (subnet != NONE && p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
+            slots = least < slots ? least : slots;
+        }
+        if (subnet == NONE) {
+            subnet = roomiest(p, node, v, 1);
+            if (subnet != NONE) {
+                int64_t room = room_in(p, node, subnet, v);
+                slots = room < wanted ? (uint32_t)room : wanted;
+            }
+        }
+    }
+    if (subnet == NONE) {
+        return false;
+    }
+    *ret = (struct choice){
+        .subnet = subnet,
+        .ips = v->prefixes ? 0 : slots,
+        .prefixes = v->prefixes ? slots : 0,
+    };
+    return true;
+}
+
+static bool index_taken(const struct planner *p, const struct node_row *node, uint32_t index)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (node->enis[i].card == 0 && node->enis[i].device_index == index) {
+            return true;
+        }
+    }
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        const struct order *order = &p->orders[i];
+        if (!order->over && order->kind == ORDER_ATTACH && order->device_index == index) {
+            return true;
+        }
+    }
+    return (node->index_refused >> (index < 63 ? index : 63) & 1) != 0;
+}
+
+/* The highest free one: the agent takes the lowest. Where a trunk is still to come, the highest is
+ * left for it, since EKS's resource controller takes the highest by its own map. */
+bool choose_index(const struct planner *p, const struct node_row *node, const struct view *v,
+                  uint32_t *ret)
+{
+    bool leave_one = v->trunk_slot;
+
+    for (uint32_t index = p->types[node->type].limits.enis; index-- > 1;) {
+        if (index_taken(p, node, index)) {
+            continue;
+        }
+        if (leave_one) {
+            leave_one = false;
+            continue;
+        }
+        *ret = index;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,637 @@
+/*
+ * decide.c - what is done for one node, and for which nodes first.
+ *
+ *   decide: want? -> where? -> allowed? -> fresh? --> needy queue --> serve: neediest first, within
+ * a window
+ *
+ * Knows when the planner acts: the node wants addresses and its agent cannot get them itself, now
+ * or within the lead time. Refuses to know how orders are carried out and how decisions are told.
+ */
+#include <assert.h>
+
+#include "state.h"
+
+/* Orders that may be under way at once. EC2's budget is smaller; what waits here can still be
+ * decided anew. */
+enum { WINDOW_WAITING = 64, WINDOW_FORECAST = 16 };
+
+static const uint64_t FRESH_NS = 5 * SECOND_NS;
+static const uint64_t FRESH_BARE_NS = MINUTE_NS;
+/* Pods that wait so long although the agent could grow: it is in its cooldown, or the counts
+ * deceive. */
+static const uint64_t STUCK_NS = 20 * SECOND_NS;
+static const uint64_t HAND_BACK_NS = 10 * MINUTE_NS;
+static const uint64_t ADOPTION_NS = 5 * MINUTE_NS;
+
+struct plan_want {
+    enum node_want want;
+    enum plan_decision_kind kind; /* of the decision when nothing is wanted */
+    uint32_t slots, least;
+    const struct node_eni *eni; /* ASSIGN */
+    enum urgency urgency;
+};
+
+void decide_kind(struct planner *p, struct node_row *node, enum plan_decision_kind kind)
+{
+    if (node->kind != kind || node->since_wall_ns == 0) {
+        node->kind = (uint8_t)kind;
+        node->since_wall_ns = p->wall_ns;
+    }
+}
+
+/* ---- what the node wants ---- */
+
+static struct plan_want nothing(enum plan_decision_kind kind)
+{
+    return (struct plan_want){ .want = WANT_NOTHING, .kind = kind };
+}
+
+/* The agent has had its time: with what it has seen, it does not get on. */
+static bool is_stuck(const struct planner *p, const struct node_row *node, const struct view *v)
+{
+    return v->short_now && node->waiting_ns != 0 && p->now_ns - node->waiting_ns >= STUCK_NS;
+}
+
+/* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not
+ * ask, others so that they are full when they are adopted. */
+static const struct node_eni *assignable(const struct planner *p, const struct node_row *node,
+                                         const struct view *v, bool adopted, uint32_t *ret_slots)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        const struct node_eni *eni = &node->enis[i];
+        uint32_t used = (uint32_t)eni->ips + eni->prefixes;
+        if (eni->adopted != adopted || used >= v->k || eni->subnet == NONE ||
+            !node_eligible(p, node, eni)) {
+            continue;
+        }
+        const struct subnet_row *s = &p->subnets[eni->subnet];
+        uint32_t reserved = p->pools[node->pool].pool.reserved_ips;
+        uint32_t free = subnet_free(s) > reserved ? subnet_free(s) - reserved : 0;
+        uint32_t room = v->prefixes ? subnet_blocks(s) : free;
+        room = room < v->k - used ? room : v->k - used;
+        if (!s->known || s->refused || room == 0) {
+            continue;
+        }
+        *ret_slots = room;
+        return eni;
+    }
+    return NULL;
+}
+
+static bool has_assign(const struct planner *p, const struct node_row *node)
+{
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        if (!p->orders[i].over && p->orders[i].kind == ORDER_ASSIGN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct plan_want want_assign(const struct planner *p, const struct node_row *node,
+                                    const struct view *v, bool adopted, uint32_t slots)
+{
+    uint32_t room = 0;
+    const struct node_eni *eni = has_assign(p, node) ? NULL
+                                                     : assignable(p, node, v, adopted, &room);
+
+    if (!eni) {
+        return nothing(PLAN_DECISION_Enough);
+    }
+    return (struct plan_want){
+        .want = WANT_ASSIGN,
+        .slots = slots < room ? slots : room,
+        .eni = eni,
+        .urgency = v->short_now ? URGENT_WAITING : URGENT_FORECAST,
+    };
+}
+
+static enum plan_decision_kind on_its_way(const struct planner *p, const struct node_row *node)
+{
+    return ledger_active(p, node) ? PLAN_DECISION_Attaching : PLAN_DECISION_Adopting;
+}
+
+static struct plan_want want_bare(const struct planner *p, const struct node_row *node)
+{
+    if (node->handed_back_ns != 0 && p->now_ns - node->handed_back_ns < HAND_BACK_NS) {
+        return nothing(PLAN_DECISION_HandedBack);
+    }
+    return (struct plan_want){ .want = WANT_BARE, .urgency = URGENT_FORECAST };
+}
+
+/* Not low: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it would
+ * be kept. */
+static struct plan_want want_early(const struct planner *p, const struct node_row *node,
+                                   const struct view *v)
+{
+    if ((uint64_t)v->addresses + v->coming >= v->max_pods) {
+        return nothing(PLAN_DECISION_Enough);
+    }
+    if (v->coming_enis > 0) {
+        return nothing(on_its_way(p, node));
+    }
+    if (v->can_grow_later || node->unschedulable || !node_keeps_bare(p, v)) {
+        return nothing(PLAN_DECISION_Enough);
+    }
+    return want_bare(p, node);
+}
+
+/* What is attached or on its way and not adopted does not suffice for the pods that wait. */
+static struct plan_want want_more(const struct planner *p, const struct node_row *node,
+                                  const struct view *v, struct plan_want filled)
+{
+    struct plan_want more = want_assign(p, node, v, false, filled.slots);
+
+    if (more.want == WANT_ASSIGN || has_assign(p, node)) {
+        return more.want == WANT_ASSIGN ? more : nothing(PLAN_DECISION_Attaching);
+    }
+    /* Only what waiting pods need: their spare addresses follow when the first ENI is adopted. */
+    filled.slots = filled.least;
+    return filled;
+}
+
+static bool serves_itself(const struct planner *p, const struct node_row *node)
+{
+    return !p->agent.provisioning_disabled &&
+           !(node->unschedulable && !p->agent.manage_non_schedulable);
+}
+
+static struct plan_want want_of(const struct planner *p, const struct node_row *node,
+                                const struct view *v)
+{
+    const struct pool *pool = &p->pools[node->pool].pool;
+    uint64_t total = (uint64_t)v->addresses + v->coming;
+    bool short_of_min = v->mode == MODE_ENI && total < pool->min_ips_per_node;
+
+    if (total >= v->max_pods) {
+        return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
+    }
+    if (!v->low && !v->short_now && !short_of_min) {
+        return want_early(p, node, v);
+    }
+    if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
+        return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
+    }
+    if (v->can_grow_later && !is_stuck(p, node, v)) {
+        return nothing(PLAN_DECISION_AgentCanGrow);
+    }
+    uint32_t wanted = node_wanted(v, pool->min_ips_per_node);
+    uint32_t pods = v->left < 0 ? (uint32_t) - (int64_t)v->left : 1;
+    struct plan_want filled = {
+        .want = WANT_FILLED,
+        .slots = (wanted + v->unit - 1) / v->unit,
+        .least = (pods + v->unit - 1) / v->unit,
+        .urgency = v->short_now ? URGENT_WAITING : URGENT_FORECAST,
+    };
+    filled.least = filled.least < v->k ? filled.least : v->k;
+    if (v->coming_enis > 0 || has_assign(p, node)) {
+        return v->short_now ? want_more(p, node, v, filled) : nothing(on_its_way(p, node));
+    }
+    if (v->can_grow_now && !is_stuck(p, node, v)) {
+        /* It still grows, into what is dying: what it gets now and ours together would be too much.
+         */
+        return node_keeps_bare(p, v) ? want_bare(p, node) : nothing(PLAN_DECISION_AgentCanGrow);
+    }
+    if (wanted == 0) {
+        return nothing(PLAN_DECISION_Enough);
+    }
+    if (!serves_itself(p, node) || !p->agent.subnet_discovery) {
+        struct plan_want assign = want_assign(p, node, v, true, filled.slots);
+        if (assign.want == WANT_ASSIGN) {
+            return assign;
+        }
+    }
+    return filled;
+}
+
+/* ---- may it be done? ---- */
+
+static bool leftover_fits(const struct planner *p, const struct node_row *node,
+                          const struct leftover *leftover)
+{
+    return choose_fits(p, node, leftover->subnet);
+}
+
+/* Where and at which index; false: the decision says why not. */
+static bool place(struct planner *p, uint32_t handle, const struct view *v,
+                  const struct plan_want *want, struct choice *choice)
+{
+    struct node_row *node = &p->nodes[handle];
+    uint32_t index = 0;
+
+    if (want->want == WANT_ASSIGN) {
+        *choice = (struct choice){ .subnet = want->eni->subnet,
+                                   .ips = v->prefixes ? 0 : want->slots,
+                                   .prefixes = v->prefixes ? want->slots : 0 };
+        node->device_index = want->eni->device_index;
+        return true;
+    }
+    if (v->slots_used >= v->slots || !choose_index(p, node, v, &index)) {
+        decide_kind(p, node, PLAN_DECISION_AtENILimit);
+        return false;
+    }
+    const struct leftover *leftover = leftover_of(p, handle);
+    if (leftover && leftover_fits(p, node, leftover)) {
+        *choice = (struct choice){ leftover->subnet, leftover->ips, leftover->prefixes };
+    } else if (!choose_subnet(p, node, v, want->slots, want->least, choice)) {
+        decide_kind(p, node, PLAN_DECISION_NoHealthySubnet);
+        pools_starve(p, handle);
+        plan_wake(p, handle, p->now_ns + MINUTE_NS);
+        return false;
+    }
+    node->device_index = index;
+    return true;
+}
+
+static bool is_stale(const struct planner *p, const struct node_row *node)
+{
+    uint64_t stale_ns = p->pools[node->pool].pool.stale_ns;
+    uint64_t read_ns = p->subnets_asked_ns;
+
+    return p->kube_stale || (stale_ns > 0 && p->now_ns - read_ns > stale_ns);
+}
+
+/* Why what is wanted may not be done now; NoPool: it may. */
+static enum plan_decision_kind forbidden(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+    const struct pool *pool = &p->pools[node->pool].pool;
+
+    if (is_stale(p, node)) {
+        plan_observe_subnets(p, 10 * SECOND_NS);
+        plan_wake(p, handle, p->now_ns + 10 * SECOND_NS);
+        return PLAN_DECISION_Stale;
+    }
+    if (pool->paused) {
+        return PLAN_DECISION_Paused;
+    }
+    if (p->config.dry_run || pool->dry_run) {
+        return PLAN_DECISION_DryRun;
+    }
+    if (!p->leader) {
+        return PLAN_DECISION_NotLeader;
+    }
+    if (!plan_acting(p)) {
+        return PLAN_DECISION_Incomplete;
+    }
+    if (p->now_ns < node->backoff_ns) {
+        plan_wake(p, handle, node->backoff_ns);
+        return node->failed == CLOUD_ATTACH_LIMIT ? PLAN_DECISION_AtENILimit
+                                                  : PLAN_DECISION_Backoff;
+    }
+    if (p->quota != CLOUD_OK && p->now_ns < p->quota_until_ns) {
+        plan_wake(p, handle, p->quota_until_ns);
+        return PLAN_DECISION_CloudQuota;
+    }
+    if (p->denied && p->now_ns < p->denied_until_ns) {
+        plan_wake(p, handle, p->denied_until_ns);
+        return PLAN_DECISION_Backoff;
+    }
+    if (node->want != WANT_ASSIGN && !pools_take(p, node->pool, false)) {
+        plan_wake(p, handle, pools_next_ns(p, node->pool));
+        return PLAN_DECISION_PoolLimit;
+    }
+    return PLAN_DECISION_NoPool;
+}
+
+/* What the decision rests on must be younger than what it may change. */
+static bool is_fresh(struct planner *p, uint32_t handle, const struct plan_want *want)
+{
+    struct node_row *node = &p->nodes[handle];
+    uint64_t most_ns = want->want == WANT_BARE ? FRESH_BARE_NS : FRESH_NS;
+
+    if (p->now_ns - node->enis_asked_ns <= most_ns) {
+        return true;
+    }
+    (void)plan_observe(p, handle, want->urgency);
+    return false;
+}
+
+/* ---- the needy queue ---- */
+
+/* Smaller is needier: class in the top bits, then since when pods wait, or when they would. */
+static uint64_t priority(const struct planner *p, const struct node_row *node, const struct view *v)
+{
+    const uint64_t class_step = UINT64_C(1) << 61;
+    uint64_t stall_s = node->stall_in_s;
+
+    if (node->urgency == URGENT_WAITING) {
+        return node->need_ns;
+    }
+    if (stall_s == FORECAST_NEVER_S) {
+        stall_s = 3600 + (v->left > 0 ? (uint32_t)v->left : 0); /* fewer spare addresses, sooner */
+    }
+    return (node->want == WANT_BARE ? 2 : 1) * class_step + p->now_ns + stall_s * SECOND_NS;
+}
+
+static void order_it(struct planner *p, uint32_t handle, const struct plan_want *want,
+                     const struct choice *choice)
+{
+    struct node_row *node = &p->nodes[handle];
+    struct leftover *leftover = leftover_of(p, handle);
+
+    if (want->want == WANT_ASSIGN) {
+        ledger_assign(p, handle, want->eni, want->slots, choice->prefixes > 0, want->urgency);
+        decide_kind(p, node, PLAN_DECISION_Assign);
+        return;
+    }
+    (void)pools_take(p, node->pool, true);
+    if (leftover && leftover_fits(p, node, leftover)) {
+        ledger_resume(p, handle, leftover, node->device_index, want->urgency);
+    } else {
+        ledger_attach(p, handle, choice, node->device_index, want->urgency);
+    }
+    decide_kind(p, node, PLAN_DECISION_Attaching);
+    plan_dirty(p, handle); /* pods beyond one ENI's addresses want another */
+}
+
+static void serve(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+    struct view v;
+    struct choice choice;
+
+    /* Others were served meanwhile: what was decided may not be there any more. */
+    node_view(p, node, &v);
+    struct plan_want want = want_of(p, node, &v);
+    if (want.want == WANT_NOTHING || !place(p, handle, &v, &want, &choice)) {
+        plan_dirty(p, handle);
+        return;
+    }
+    if (want.want != WANT_ASSIGN && !pools_take(p, node->pool, false)) {
+        plan_dirty(p, handle);
+        return;
+    }
+    node->subnet = choice.subnet;
+    node->ips = choice.ips;
+    node->prefixes = choice.prefixes;
+    order_it(p, handle, &want, &choice);
+}
+
+void decide_serve(struct planner *p)
+{
+    uint32_t handle = NONE;
+
+    while (p->needy.count > 0) {
+        const struct node_row *next = &p->nodes[p->needy.heap[0].handle];
+        uint32_t window = next->urgency == URGENT_WAITING ? WINDOW_WAITING : WINDOW_FORECAST;
+        if (p->quota != CLOUD_OK || p->denied) {
+            window = 1; /* probing */
+        }
+        if (p->active[URGENT_WAITING] + p->active[URGENT_FORECAST] >= window) {
+            return;
+        }
+        bool popped = timers_pop(&p->needy, TIMERS_NEVER, &handle);
+        assert(popped);
+        serve(p, handle);
+    }
+}
+
+/* ---- looking after what is attached ---- */
+
+static void watch_adoption(struct planner *p, uint32_t handle, const struct view *v)
+{
+    struct node_row *node = &p->nodes[handle];
+    uint64_t apart_ns = (v->waiting > 0 ? 5 : 15) * SECOND_NS;
+
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        struct node_eni *eni = &node->enis[i];
+        uint64_t age_ns = p->now_ns - eni->since_ns;
+        if (eni->adopted || !node_eligible(p, node, eni)) {
+            continue;
+        }
+        if (age_ns >= ADOPTION_NS && !v->short_now) {
+            eni->adopted = true; /* nothing contradicts */
+            plan_dirty(p, handle);
+            continue;
+        }
+        uint64_t first_ns = eni->since_ns + 20 * SECOND_NS;
+        uint64_t next_ns = node->enis_asked_ns + (age_ns >= ADOPTION_NS ? MINUTE_NS : apart_ns);
+        uint64_t due_ns = first_ns > next_ns ? first_ns : next_ns;
+        if (p->now_ns >= due_ns) {
+            (void)plan_observe(p, handle, URGENT_REFRESH);
+        } else {
+            plan_wake(p, handle, due_ns);
+        }
+    }
+}
+
+/* An own ENI must go when its instance goes. */
+static void mend(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+    const struct pool *pool = &p->pools[node->pool].pool;
+
+    if (!plan_acting(p) || p->config.dry_run || pool->dry_run || pool->paused) {
+        return;
+    }
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        const struct node_eni *eni = &node->enis[i];
+        if (!eni->ours || eni->provisional || eni->delete_on_termination || eni->subnet == NONE ||
+            ledger_knows(p, &eni->id, SLICE(""))) {
+            continue;
+        }
+        uint64_t due_ns = node->mended_ns == 0 ? 0 : node->mended_ns + MINUTE_NS;
+        if (p->now_ns >= due_ns) {
+            ledger_mend(p, handle, eni);
+        } else {
+            plan_wake(p, handle, due_ns);
+        }
+    }
+}
+
+static void look_again(struct planner *p, uint32_t handle, const struct view *v)
+{
+    const uint64_t doubt_ns = 5 * SECOND_NS;
+    struct node_row *node = &p->nodes[handle];
+
+    if (node->recheck_ns != 0 && p->now_ns >= node->recheck_ns) {
+        node->recheck_ns = 0;
+        (void)plan_observe(p, handle, URGENT_REFRESH);
+    } else if (node->recheck_ns != 0) {
+        plan_wake(p, handle, node->recheck_ns);
+    }
+    if (v->waiting == 0 || node->waiting_ns == 0) {
+        return;
+    }
+    uint64_t waited_ns = p->now_ns - node->waiting_ns;
+    if (v->short_now && v->can_grow_now) {
+        /* The counts say that the agent gets on by itself: are they still true? */
+        if (p->now_ns - p->subnets_asked_ns > doubt_ns) {
+            plan_observe_subnets(p, doubt_ns);
+        }
+        if (p->now_ns - node->enis_asked_ns > doubt_ns && !v->can_grow_later) {
+            (void)plan_observe(p, handle, URGENT_WAITING);
+        }
+        plan_wake(p, handle,
+                  waited_ns < STUCK_NS ? node->waiting_ns + STUCK_NS : p->now_ns + doubt_ns);
+    } else if (!v->short_now && waited_ns < doubt_ns) {
+        plan_wake(p, handle, node->waiting_ns + doubt_ns);
+    } else if (!v->short_now && p->now_ns - node->enis_asked_ns > 2 * doubt_ns) {
+        /* Pods wait although there seem to be addresses: the agent may have given some back. */
+        if (p->now_ns - node->observe_sent_ns >= MINUTE_NS ||
+            node->observe_sent_ns < node->waiting_ns) {
+            (void)plan_observe(p, handle, URGENT_WAITING);
+        }
+        plan_wake(p, handle, p->now_ns + MINUTE_NS);
+    }
+}
+
+/* ---- the decision ---- */
+
+/* Is everything known that a decision rests on? Asks for what is not. */
+static bool is_complete(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+
+    if (node->type != NONE && p->types[node->type].unknown && !node->type_told && plan_acting(p)) {
+        node->type_told = true;
+        report_node_event(p, node, EVENT_UnknownInstanceType, true,
+                          arena_printf(&p->arena,
+                                       "instance type %.*s is unknown to EC2 and to the built-in "
+                                       "table, so its ENI limits are; "
+                                       "Headroom does nothing for this node",
+                                       SLICE_ARG(plan_text(p, p->types[node->type].name))));
+    }
+    if (!node->enis_known && node->instance.text[0]) {
+        (void)plan_observe(p, handle, URGENT_REFRESH);
+    }
+    return p->have_agent && p->have_subnets && node->type != NONE && p->types[node->type].known &&
+           node->zone != NONE && node->enis_known;
+}
+
+static void want_it(struct planner *p, uint32_t handle, const struct view *v,
+                    const struct plan_want *want)
+{
+    struct node_row *node = &p->nodes[handle];
+    struct choice choice;
+
+    if (node->need_ns == 0) {
+        node->need_ns = p->now_ns;
+    }
+    node->urgency = (uint8_t)want->urgency;
+    p->zones[node->zone].sizes |= UINT64_C(1) << (want->slots + 1 < 63 ? want->slots + 1 : 63);
+    if (!place(p, handle, v, want, &choice)) {
+        return;
+    }
+    node->subnet = choice.subnet;
+    node->ips = choice.ips;
+    node->prefixes = choice.prefixes;
+    enum plan_decision_kind why_not = forbidden(p, handle);
+    if (why_not != PLAN_DECISION_NoPool) {
+        decide_kind(p, node, why_not);
+        return;
+    }
+    if (!is_fresh(p, handle, want)) {
+        decide_kind(p, node,
+                    want->want == WANT_ASSIGN ? PLAN_DECISION_Assign : PLAN_DECISION_Attach);
+        return;
+    }
+    decide_kind(p, node, PLAN_DECISION_Queued);
+    timers_set(&p->needy, handle, priority(p, node, v));
+}
+
+static enum node_class class_of(const struct node_row *node, const struct view *v)
+{
+    if (node->condition_set) {
+        return CLASS_EXHAUSTED;
+    }
+    bool helped = v->can_grow_later || v->will_grow;
+    bool wants = node->want != WANT_NOTHING || node->kind == PLAN_DECISION_HandedBack;
+    if ((wants || v->short_now || v->low) && !helped) {
+        return CLASS_AT_RISK;
+    }
+    return CLASS_COVERED;
+}
+
+static void forget_decision(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+
+    timers_set(&p->timers, handle, TIMERS_NEVER);
+    timers_set(&p->needy, handle, TIMERS_NEVER);
+    pools_unstarve(p, node);
+    node->subnet = NONE;
+    node->ips = node->prefixes = node->device_index = 0;
+    node->want = WANT_NOTHING;
+}
+
+static void count_waiting(struct planner *p, struct node_row *node, bool waits)
+{
+    if (waits != node->counted_waiting) {
+        node->counted_waiting = waits;
+        p->waiting_nodes = waits ? p->waiting_nodes + 1 : p->waiting_nodes - 1;
+    }
+}
+
+static void decide_served(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+    struct view v;
+
+    enis_find_adoption(p, node);
+    node_view(p, node, &v);
+    if (p->leader && plan_acting(p)) {
+        ledger_again(p, handle);
+        node_view(p, node, &v);
+    }
+    node->low = v.low;
+    node->can_grow = v.can_grow_later;
+    node->stall_in_s = node_stall_in_s(p, node, &v);
+    count_waiting(p, node, v.short_now && !v.can_grow_later);
+    p->zones[node->zone].sizes |= UINT64_C(1) << (v.k + 1 < 63 ? v.k + 1 : 63);
+    struct plan_want want = want_of(p, node, &v);
+    node->want = (uint8_t)want.want;
+    if (want.want == WANT_NOTHING) {
+        node->need_ns = v.coming_enis > 0 ? node->need_ns : 0;
+        decide_kind(p, node, want.kind);
+        const struct order *order = ledger_active(p, node);
+        if (order) {
+            node->subnet = order->subnet;
+            node->ips = order->ips;
+            node->prefixes = order->prefixes;
+            node->device_index = order->device_index;
+        }
+    } else {
+        want_it(p, handle, &v, &want);
+    }
+    watch_adoption(p, handle, &v);
+    look_again(p, handle, &v);
+    mend(p, handle);
+    if (node->handed_back_ns != 0 && node->kind == PLAN_DECISION_HandedBack) {
+        plan_wake(p, handle, node->handed_back_ns + HAND_BACK_NS);
+    }
+    report_node(p, handle, &v);
+    status_class(p, node, class_of(node, &v));
+}
+
+static void decide_unserved(struct planner *p, uint32_t handle, enum plan_decision_kind kind)
+{
+    struct node_row *node = &p->nodes[handle];
+
+    node->need_ns = 0;
+    node->stall_in_s = FORECAST_NEVER_S;
+    node->low = node->can_grow = false;
+    count_waiting(p, node, false);
+    decide_kind(p, node, kind);
+    status_class(p, node, CLASS_NONE);
+    if (kind != PLAN_DECISION_Incomplete) {
+        report_node_clear(p, node);
+    }
+}
+
+void decide(struct planner *p, uint32_t handle)
+{
+    struct node_row *node = &p->nodes[handle];
+
+    forget_decision(p, handle);
+    if (node->pool == NONE) {
+        decide_unserved(p, handle, PLAN_DECISION_NoPool);
+    } else if (node->exclusion != NODE_EXCLUDED_NONE) {
+        decide_unserved(p, handle, PLAN_DECISION_Excluded);
+    } else if (!is_complete(p, handle)) {
+        decide_unserved(p, handle, PLAN_DECISION_Incomplete);
+    } else {
+        decide_served(p, handle);
+    }
+}

@@ -1,0 +1,382 @@
+/*
+ * node.c - one node's arithmetic: what its agent has, sees and wants, and how much of ours it would
+ * keep.
+ *
+ * Knows the agent's rules (facts: agent-ipamd.md, sections 1 to 3) and nothing of queues, orders or
+ * reports. Pure.
+ *
+ *   mode                  low when            freed (podless) when            how much makes it
+ * content and is kept WARM_ENI_TARGET W     avail < W*k         avail >= (W+1)*k                up
+ * to W*k, below (W+1)*k 0     avail == 0          avail >= k                      below k WARM_IP /
+ * MINIMUM     avail < WARM or     other ENIs alone meet both      what is short total < MINIMUM
+ *   prefixes, P >= 1      avail < 16*P        free prefixes elsewhere >= P    P less free prefixes
+ *                   0     avail == 0          always                          what waiting pods
+ * need
+ */
+#include "state.h"
+
+/* Agents with these modes give back what they do not want; only the first keeps an ENI that carries
+ * nothing. */
+static void settings_of(const struct planner *p, struct view *v)
+{
+    const struct agent_settings *a = &p->agent;
+
+    v->prefixes = a->prefix_delegation;
+    v->unit = v->prefixes ? PREFIX_IPS : 1;
+    v->warm_enis = a->warm_eni_target < 0 ? 1 : (uint32_t)a->warm_eni_target;
+    v->warm_ips = a->warm_ip_target < 0 ? 0 : (uint32_t)a->warm_ip_target;
+    v->min_ips = a->minimum_ip_target < 0 ? 0 : (uint32_t)a->minimum_ip_target;
+    v->warm_prefixes = a->warm_prefix_target < 0 ? 0 : (uint32_t)a->warm_prefix_target;
+    if (v->warm_ips > 0 || v->min_ips > 0) {
+        v->mode = MODE_IP;
+        v->warm_target = v->warm_ips;
+    } else if (v->prefixes) {
+        v->mode = MODE_PREFIX;
+        v->warm_target = v->warm_prefixes * PREFIX_IPS;
+    } else {
+        v->mode = MODE_ENI;
+        v->warm_target = v->warm_enis * v->k;
+    }
+}
+
+bool node_eligible(const struct planner *p, const struct node_row *node, const struct node_eni *eni)
+{
+    (void)node;
+    if (eni->card != 0 || eni->unmanaged || (eni->type != ENI_STANDARD && eni->type != ENI_EFA)) {
+        return false;
+    }
+    if (p->agent.custom_networking && eni->device_index == 0) {
+        return false;
+    }
+    return eni->subnet == NONE || !p->subnets[eni->subnet].excluded;
+}
+
+static uint32_t addresses_on(const struct view *v, uint32_t ips, uint32_t prefixes)
+{
+    return v->prefixes ? prefixes * PREFIX_IPS : ips;
+}
+
+/* A read may show an ENI before its result does. */
+static bool is_listed(const struct node_row *node, const struct order *order)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (aws_id_eq(&node->enis[i].id, &order->eni)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_enis(const struct planner *p, const struct node_row *node, struct view *v)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        const struct node_eni *eni = &node->enis[i];
+        v->slots_used += eni->card == 0;
+        if (!node_eligible(p, node, eni)) {
+            continue;
+        }
+        uint32_t addresses = addresses_on(v, eni->ips, eni->prefixes);
+        if (eni->adopted) {
+            v->addresses += addresses;
+        } else {
+            v->coming += addresses;
+            v->coming_enis++;
+        }
+    }
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        const struct order *order = &p->orders[i];
+        if (order->over || order->mend) {
+            continue;
+        }
+        if (order->kind == ORDER_ASSIGN) {
+            v->coming += addresses_on(v, order->ips, order->prefixes);
+        } else if (order->kind == ORDER_ATTACH && !order->listed && !is_listed(node, order)) {
+            v->slots_used++;
+            v->coming_enis++;
+            v->coming += addresses_on(v, order->ips, order->prefixes);
+        }
+    }
+}
+
+static void count_slots(const struct planner *p, const struct node_row *node, struct view *v)
+{
+    const struct instance_type *type = &p->types[node->type].limits;
+    uint32_t slots = type->enis;
+    bool trunk = false;
+
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        trunk = trunk || node->enis[i].type == ENI_TRUNK;
+    }
+    if (p->agent.max_eni > 0 && (uint32_t)p->agent.max_eni < slots) {
+        slots = (uint32_t)p->agent.max_eni;
+    }
+    if (node->pool != NONE && p->pools[node->pool].pool.max_enis_per_node > 0 &&
+        p->pools[node->pool].pool.max_enis_per_node < slots) {
+        slots = p->pools[node->pool].pool.max_enis_per_node;
+    }
+    v->trunk_slot = p->agent.pod_eni && type->trunk && !trunk;
+    if (v->trunk_slot && slots > 0) {
+        slots--;
+    }
+    v->slots = slots;
+}
+
+/* An agent with a WARM_IP_TARGET gives surplus back within seconds, one with warm prefixes within
+ * half a minute: of an old count only what it wanted to keep is believed. */
+static int32_t believed_avail(const struct planner *p, const struct node_row *node,
+                              const struct view *v)
+{
+    const uint64_t believed_ns = 40 * SECOND_NS;
+    int64_t avail = (int64_t)v->addresses - v->holding;
+
+    if (v->mode == MODE_IP && v->min_ips == 0 && !p->agent.provisioning_disabled &&
+        p->now_ns - node->enis_asked_ns > believed_ns) {
+        int64_t then = (int64_t)v->addresses - node->holding_at_read;
+        int64_t kept = ((int64_t)v->warm_ips + v->unit - 1) / v->unit * v->unit;
+        int64_t grown = (int64_t)node->holding - node->holding_at_read;
+        int64_t least = (then < kept ? then : kept) - (grown > 0 ? grown : 0);
+        avail = least < avail ? least : avail;
+    }
+    return (int32_t)avail;
+}
+
+static bool is_low(const struct view *v, int64_t avail, int64_t total)
+{
+    if (total >= v->max_pods) {
+        return false;
+    }
+    switch (v->mode) {
+    case MODE_IP:
+        return avail < v->warm_ips || total < v->min_ips;
+    case MODE_PREFIX:
+    case MODE_ENI:
+        break;
+    }
+    return v->warm_target > 0 ? avail < v->warm_target : avail <= 0;
+}
+
+/* ---- can the agent help itself? ---- */
+
+static uint32_t up(int64_t n, uint32_t unit)
+{
+    return n <= 0 ? 0 : (uint32_t)((n + unit - 1) / unit);
+}
+
+/* Slots that the agent asks for when it creates an ENI: all or nothing. */
+static uint32_t agent_request(const struct view *v)
+{
+    int64_t avail = (int64_t)v->addresses - v->holding;
+    int64_t total = v->addresses;
+    int64_t wanted = v->k;
+
+    if (v->mode == MODE_IP) {
+        int64_t warm = v->warm_ips - avail;
+        int64_t least = v->min_ips - total;
+        wanted = up(warm > least ? warm : least, v->unit);
+    } else if (v->mode == MODE_PREFIX) {
+        wanted = (int64_t)v->warm_prefixes - (avail > 0 ? avail / PREFIX_IPS : 0);
+    }
+    wanted = wanted < 1 ? 1 : wanted;
+    return wanted < v->k ? (uint32_t)wanted : v->k;
+}
+
+struct growth {
+    bool now, later;
+};
+
+static struct growth subnet_gives(const struct planner *p, const struct node_row *node,
+                                  uint32_t subnet, const struct view *v, uint32_t slots,
+                                  bool new_eni)
+{
+    struct growth growth = { false, false };
+
+    if (subnet == NONE) {
+        return growth;
+    }
+    const struct subnet_row *s = &p->subnets[subnet];
+    /* Reservations keep addresses from the agent as from us; reservedIPs does not. */
+    uint32_t ips = (v->prefixes ? 0 : slots) + (new_eni ? 1 : 0);
+    growth.now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
+                 (!v->prefixes || subnet_blocks(s) >= slots);
+    growth.later = growth.now && !subnet_dying(p, node->pool, subnet);
+    return growth;
+}
+
+static void either(struct growth *sum, struct growth one)
+{
+    sum->now = sum->now || one.now;
+    sum->later = sum->later || one.later;
+}
+
+/* Room on ENIs that are there. Without discovery the first refusal ends the agent's round and
+ * begins 120 s of silence, and which ENI it tries first is chance: one dying subnet spoils all. */
+static struct growth grow_on_enis(const struct planner *p, const struct node_row *node,
+                                  const struct view *v, bool adopted, bool *spoilt)
+{
+    struct growth sum = { false, false };
+
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        const struct node_eni *eni = &node->enis[i];
+        if (!node_eligible(p, node, eni) || eni->adopted != adopted ||
+            (uint32_t)eni->ips + eni->prefixes >= v->k) {
+            continue;
+        }
+        struct growth one = subnet_gives(p, node, eni->subnet, v, 1, false);
+        *spoilt = *spoilt || !one.later;
+        either(&sum, one);
+    }
+    return sum;
+}
+
+static uint32_t primary_subnet(const struct node_row *node)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (node->enis[i].device_index == 0 && node->enis[i].card == 0) {
+            return node->enis[i].subnet;
+        }
+    }
+    return NONE;
+}
+
+static struct growth grow_by_eni(const struct planner *p, const struct node_row *node,
+                                 const struct view *v)
+{
+    struct growth sum = { false, false };
+    uint32_t primary = primary_subnet(node);
+    uint32_t slots = agent_request(v);
+
+    if (v->slots_used >= v->slots) {
+        return sum;
+    }
+    if (p->agent.custom_networking) {
+        const struct eniconfig_row *eniconfig = cluster_eniconfig_of(p, node);
+        return subnet_gives(p, node, eniconfig ? eniconfig->subnet : NONE, v, slots, true);
+    }
+    sum = subnet_gives(p, node, primary, v, slots, true);
+    if (!p->agent.subnet_discovery || node->zone == NONE) {
+        return sum;
+    }
+    const struct zone_row *zone = &p->zones[node->zone];
+    for (uint32_t i = 0; i < zone->subnet_count; i++) {
+        const struct subnet_row *s = &p->subnets[zone->subnets[i]];
+        if (s->cni_tag && primary != NONE && aws_id_eq(&s->vpc, &p->subnets[primary].vpc)) {
+            either(&sum, subnet_gives(p, node, zone->subnets[i], v, slots, true));
+        }
+    }
+    return sum;
+}
+
+static void find_growth(const struct planner *p, const struct node_row *node, struct view *v)
+{
+    bool spoilt = false;
+    bool never = false;
+
+    if (p->agent.provisioning_disabled ||
+        (node->unschedulable && !p->agent.manage_non_schedulable)) {
+        return;
+    }
+    struct growth mine = grow_on_enis(p, node, v, true, &spoilt);
+    if (spoilt && !p->agent.subnet_discovery) {
+        mine = (struct growth){ false, false };
+    } else {
+        either(&mine, grow_by_eni(p, node, v));
+    }
+    v->can_grow_now = mine.now;
+    v->can_grow_later = mine.later;
+    v->will_grow = grow_on_enis(p, node, v, false, &never).later;
+}
+
+void node_view(const struct planner *p, const struct node_row *node, struct view *ret)
+{
+    uint32_t branch = node->branch < node->holding ? node->branch : node->holding;
+    uint32_t rest = node->branch - branch;
+
+    *ret = (struct view){
+        .k = p->types[node->type].limits.ips_per_eni - 1,
+        .max_pods = node->max_pods > 0 ? node->max_pods : DEFAULT_MAX_PODS,
+        .holding = node->holding - branch,
+        .waiting = node->waiting > rest ? node->waiting - rest : 0,
+    };
+    settings_of(p, ret);
+    count_enis(p, node, ret);
+    count_slots(p, node, ret);
+    ret->avail = believed_avail(p, node, ret);
+    ret->left = ret->avail + (int32_t)ret->coming - (int32_t)ret->waiting;
+    ret->low = is_low(ret, ret->left, (int64_t)ret->addresses + ret->coming);
+    ret->short_now = ret->left < 0;
+    find_growth(p, node, ret);
+}
+
+/* ---- how much ---- */
+
+uint32_t node_wanted(const struct view *v, uint32_t min_ips)
+{
+    int64_t total = (int64_t)v->addresses + v->coming;
+    int64_t left = v->left;
+    int64_t most = (int64_t)v->k * v->unit;
+    int64_t wanted = (int64_t)v->warm_target - left;
+
+    switch (v->mode) {
+    case MODE_IP:
+        wanted = v->min_ips - total > wanted ? v->min_ips - total : wanted;
+        break;
+    case MODE_PREFIX:
+        if (v->warm_prefixes == 0) {
+            wanted = -left;
+            break;
+        }
+        /* Free prefixes, not addresses, are what it counts; at most left / 16 of them are free. */
+        wanted = ((int64_t)v->warm_prefixes - (left > 0 ? left / PREFIX_IPS : 0)) * PREFIX_IPS -
+                 (left < 0 ? left : 0);
+        break;
+    case MODE_ENI: {
+        int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
+        wanted = v->warm_enis == 0 ? 1 - left : wanted;
+        wanted = min_ips - total > wanted ? min_ips - total : wanted;
+        wanted = wanted < kept ? wanted : kept;
+        break;
+    }
+    }
+    int64_t pods = (int64_t)v->max_pods - total; /* more than pods fit on the node is of no use */
+    wanted = wanted < pods ? wanted : pods;
+    wanted = wanted < most ? wanted : most;
+    return wanted < 1 ? 0 : (uint32_t)wanted;
+}
+
+bool node_keeps_bare(const struct planner *p, const struct view *v)
+{
+    int64_t free = (int64_t)v->avail + v->coming;
+
+    /* An agent that provisions nothing neither frees it nor fills it: of no use. */
+    return v->mode == MODE_ENI && !p->agent.provisioning_disabled &&
+           free < (int64_t)(v->warm_enis + 1) * v->k;
+}
+
+uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, const struct view *v)
+{
+    const float least_per_s = 1.0F / 3600.0F;
+    uint32_t soonest = FORECAST_NEVER_S;
+
+    if (v->short_now && !v->can_grow_now) {
+        return 0;
+    }
+    if (v->can_grow_later || v->will_grow) {
+        return FORECAST_NEVER_S;
+    }
+    if (node->pods_per_s > least_per_s) {
+        float in_s = (v->left > 0 ? (float)v->left : 0.0F) / node->pods_per_s;
+        soonest = (uint32_t)in_s;
+    }
+    if (v->can_grow_now) {
+        /* It stalls once the subnets that it grows in are dead too. */
+        uint32_t dead = 0;
+        for (uint32_t i = 0; i < node->eni_count; i++) {
+            uint32_t in_s = node->enis[i].subnet == NONE
+                                ? 0
+                                : subnet_exhausted_in_s(&p->subnets[node->enis[i].subnet]);
+            dead = in_s > dead ? in_s : dead;
+        }
+        soonest = soonest > dead ? soonest : dead;
+    }
+    return soonest;
+}

@@ -1,0 +1,425 @@
+/*
+ * planner.c - one step: take the event, decide the nodes that it touched, serve, report.
+ *
+ *   event --> rows --> dirty nodes --> decide --> needy queue --> serve --> actions
+ *                         ^ timers                                 status, events, conditions
+ *
+ * Knows the order of things in a step and who may act at all. Refuses to know EC2, Kubernetes and
+ * the agent.
+ */
+#include <assert.h>
+
+#include "state.h"
+
+/* A step decides so many nodes; a crossing that touches more goes on in the next one, due at once.
+ */
+enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8 };
+
+static struct slice node_name_key(const void *rows, uint32_t handle)
+{
+    const struct planner *p = rows;
+
+    return plan_text(p, p->nodes[handle].name);
+}
+
+static struct slice node_instance_key(const void *rows, uint32_t handle)
+{
+    const struct planner *p = rows;
+
+    return aws_id_slice(&p->nodes[handle].instance);
+}
+
+static struct slice subnet_key(const void *rows, uint32_t handle)
+{
+    const struct planner *p = rows;
+
+    return aws_id_slice(&p->subnets[handle].id);
+}
+
+struct planner *plan_new(const struct plan_config *config)
+{
+    struct planner *p = mem_resize(NULL, 1, sizeof(*p));
+
+    *p = (struct planner){ .config = *config };
+    if (p->config.leak_grace_ns == 0) {
+        p->config.leak_grace_ns = 90 * SECOND_NS;
+    }
+    strings_init(&p->strings);
+    p->cluster = strings_hold(&p->strings, config->cluster_name);
+    p->config.cluster_name = plan_text(p, p->cluster);
+    prng_init(&p->prng, config->seed);
+    arena_init(&p->arena);
+    arena_init(&p->agent_arena);
+    arena_init(&p->cloud_arena);
+    index_init(&p->node_names, node_name_key);
+    index_init(&p->node_instances, node_instance_key);
+    index_init(&p->subnet_ids, subnet_key);
+    timers_init(&p->timers);
+    timers_init(&p->needy);
+    p->node_unused = NONE;
+    p->order_unused = NONE;
+    agent_settings_default(&p->agent);
+    return p;
+}
+
+static void free_rows(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->node_count; i++) {
+        mem_free(p->nodes[i].labels);
+        mem_free(p->nodes[i].enis);
+    }
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        mem_free(p->subnets[i].tags);
+        mem_free(p->subnets[i].reservations);
+    }
+    for (uint32_t i = 0; i < p->zone_count; i++) {
+        mem_free(p->zones[i].subnets);
+        mem_free(p->zones[i].starved);
+    }
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        arena_done(&p->pools[i].arena);
+        mem_free(p->pools[i].links);
+        mem_free(p->pools[i].groups);
+    }
+    for (uint32_t i = 0; i < p->group_count; i++) {
+        mem_free(p->groups[i].nodes);
+    }
+    for (uint32_t i = 0; i < p->security_group_count; i++) {
+        mem_free(p->security_groups[i].tags);
+    }
+}
+
+void plan_free(struct planner *p)
+{
+    if (!p) {
+        return;
+    }
+    free_rows(p);
+    mem_free(p->nodes);
+    mem_free(p->listed);
+    mem_free(p->subnets);
+    mem_free(p->zones);
+    mem_free(p->pools);
+    mem_free(p->groups);
+    mem_free(p->types);
+    mem_free(p->eniconfigs);
+    mem_free(p->security_groups);
+    mem_free(p->orders);
+    mem_free(p->leftovers);
+    mem_free(p->dirty);
+    mem_free(p->actions);
+    index_done(&p->node_names);
+    index_done(&p->node_instances);
+    index_done(&p->subnet_ids);
+    timers_done(&p->timers);
+    timers_done(&p->needy);
+    strings_done(&p->strings);
+    arena_done(&p->arena);
+    arena_done(&p->agent_arena);
+    arena_done(&p->cloud_arena);
+    mem_free(p);
+}
+
+struct slice plan_text(const struct planner *p, uint32_t string)
+{
+    return strings_get(&p->strings, string);
+}
+
+struct slice plan_cluster(const struct planner *p)
+{
+    struct slice own = plan_text(p, p->cluster);
+
+    return own.len > 0 ? own : p->agent.cluster_name;
+}
+
+struct plan_action *plan_add(struct planner *p, enum plan_action_kind kind)
+{
+    mem_reserve(&p->actions, &p->action_capacity, p->action_count + 1, sizeof(*p->actions));
+    struct plan_action *action = &p->actions[p->action_count++];
+    *action = (struct plan_action){ .kind = kind };
+    return action;
+}
+
+struct log_record *plan_log(struct planner *p, enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    struct slice text = arena_vprintf(&p->arena, format, args);
+    va_end(args);
+    return log_add(&p->logs, level, "plan", "%.*s", SLICE_ARG(text));
+}
+
+/* Everything is known and nothing forbids: only then may EC2 or a node be changed. */
+bool plan_acting(const struct planner *p)
+{
+    return p->synced && !p->kube_stale && p->leader && p->have_subnets && p->swept && p->have_agent;
+}
+
+void plan_dirty(struct planner *p, uint32_t node)
+{
+    struct node_row *row = &p->nodes[node];
+
+    if (row->live && !row->dirty) {
+        row->dirty = true;
+        mem_reserve(&p->dirty, &p->dirty_capacity, p->dirty_count + 1, sizeof(*p->dirty));
+        p->dirty[p->dirty_count++] = node;
+    }
+}
+
+void plan_dirty_all(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->listed_count; i++) {
+        plan_dirty(p, p->listed[i]);
+    }
+}
+
+static void dirty_group(struct planner *p, const struct group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        plan_dirty(p, group->nodes[i]);
+    }
+}
+
+void plan_dirty_pool(struct planner *p, uint32_t pool)
+{
+    for (uint32_t i = 0; i < p->pools[pool].group_count; i++) {
+        dirty_group(p, &p->groups[p->pools[pool].groups[i]]);
+    }
+}
+
+void plan_dirty_zone(struct planner *p, uint32_t zone)
+{
+    for (uint32_t i = 0; i < p->group_count; i++) {
+        if (p->groups[i].zone == zone) {
+            dirty_group(p, &p->groups[i]);
+        }
+    }
+}
+
+void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns)
+{
+    if (at_ns < timers_get(&p->timers, node)) {
+        timers_set(&p->timers, node, at_ns);
+    }
+}
+
+/* ---- reads ---- */
+
+bool plan_observe(struct planner *p, uint32_t node, enum urgency urgency)
+{
+    struct node_row *row = &p->nodes[node];
+    uint64_t apart_ns = urgency == URGENT_WAITING ? SECOND_NS : 10 * SECOND_NS;
+
+    if (!p->leader && !p->config.dry_run) {
+        return false;
+    }
+    if (row->observe_sent_ns != 0 && p->now_ns - row->observe_sent_ns < apart_ns) {
+        plan_wake(p, node, row->observe_sent_ns + apart_ns);
+        return false;
+    }
+    row->observe_sent_ns = p->now_ns;
+    struct plan_action *action = plan_add(p, PLAN_OBSERVE);
+    action->urgency = urgency;
+    action->instance = row->instance;
+    /* An answer that never comes is asked for again. */
+    plan_wake(p, node, p->now_ns + 10 * SECOND_NS);
+    return true;
+}
+
+void plan_observe_subnets(struct planner *p, uint64_t apart_ns)
+{
+    if (p->subnets_sent_ns == 0 || p->now_ns - p->subnets_sent_ns >= apart_ns) {
+        p->subnets_sent_ns = p->now_ns;
+        plan_add(p, PLAN_OBSERVE_SUBNETS)->urgency = URGENT_WAITING;
+    }
+}
+
+void plan_sweep(struct planner *p, uint64_t apart_ns)
+{
+    if (p->sweep_sent_ns == 0 || p->now_ns - p->sweep_sent_ns >= apart_ns) {
+        p->sweep_sent_ns = p->now_ns;
+        plan_add(p, PLAN_OBSERVE)->urgency = URGENT_REFRESH;
+    }
+}
+
+/* ---- the step ---- */
+
+static void take_lease(struct planner *p, bool leader)
+{
+    if (leader == p->leader) {
+        return;
+    }
+    p->leader = leader;
+    p->swept = false; /* the last holder may have changed what we have not seen */
+    p->leader_ns = p->now_ns;
+    p->sweep_sent_ns = 0;
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        p->pools[i].told = false;
+        pools_touch(p, i, true);
+    }
+    plan_dirty_all(p);
+}
+
+static void take_cloud(struct planner *p, const struct plan_event *event)
+{
+    if (event->cloud.code != p->cloud) {
+        for (uint32_t i = 0; i < p->pool_count; i++) {
+            pools_touch(p, i, true);
+        }
+    }
+    p->cloud = event->cloud.code;
+    arena_reset(&p->cloud_arena);
+    p->cloud_operation = arena_slice(&p->cloud_arena, event->cloud.operation);
+    p->cloud_message = arena_slice(&p->cloud_arena, event->cloud.message);
+}
+
+static void dispatch(struct planner *p, const struct plan_event *event)
+{
+    switch (event->kind) {
+    case PLAN_TICK:
+        break;
+    case PLAN_NODE:
+        cluster_node(p, &event->node);
+        break;
+    case PLAN_NODE_GONE:
+        cluster_node_gone(p, event->name);
+        break;
+    case PLAN_PODS:
+        cluster_pods(p, event);
+        break;
+    case PLAN_AGENT_POD:
+        cluster_agent_pod(p, event->agent_pod.node, event->agent_pod.ready);
+        break;
+    case PLAN_POOL:
+        pools_set(p, &event->pool);
+        break;
+    case PLAN_POOL_GONE:
+        pools_gone(p, event->name);
+        break;
+    case PLAN_AGENT:
+        cluster_agent(p, &event->agent);
+        break;
+    case PLAN_ENICONFIG:
+        cluster_eniconfig(p, &event->eniconfig);
+        break;
+    case PLAN_ENICONFIG_GONE:
+        cluster_eniconfig_gone(p, event->name);
+        break;
+    case PLAN_KUBE_SYNCED:
+        p->synced = true;
+        break;
+    case PLAN_KUBE_STALE:
+        p->kube_stale = event->stale;
+        break;
+    case PLAN_LEASE:
+        take_lease(p, event->leader);
+        break;
+    case PLAN_SUBNETS:
+        subnet_observe(p, event);
+        break;
+    case PLAN_ENIS:
+        enis_observe(p, event);
+        break;
+    case PLAN_SWEEP:
+        enis_sweep(p, event);
+        break;
+    case PLAN_TYPE:
+        cluster_type_limits(p, &event->type);
+        break;
+    case PLAN_TYPE_UNKNOWN:
+        cluster_type_unknown(p, event->name);
+        break;
+    case PLAN_GROUPS:
+        pools_security_groups(p, event->groups.groups, event->groups.count);
+        break;
+    case PLAN_RESULT:
+        ledger_result(p, &event->result);
+        break;
+    case PLAN_CLOUD:
+        take_cloud(p, event);
+        break;
+    }
+}
+
+/* Decides what is dirty, as far as one step goes. */
+static void decide_dirty(struct planner *p)
+{
+    uint32_t node = NONE;
+    uint32_t done = 0;
+
+    while (timers_pop(&p->timers, p->now_ns, &node)) {
+        plan_dirty(p, node);
+    }
+    if (!p->synced) {
+        return;
+    }
+    while (done < p->dirty_count && done < DECIDE_MAX) {
+        node = p->dirty[done++];
+        p->nodes[node].dirty = false;
+        if (p->nodes[node].live) {
+            decide(p, node);
+        }
+    }
+    if (done > 0) {
+        memmove(p->dirty, p->dirty + done, (p->dirty_count - done) * sizeof(*p->dirty));
+        p->dirty_count -= done;
+    }
+}
+
+void plan_step(struct planner *p, const struct plan_event *event, struct plan_actions *out)
+{
+    assert(event->now_ns >= p->now_ns);
+    p->now_ns = event->now_ns;
+    p->wall_ns = event->wall_ns;
+    arena_reset(&p->arena);
+    p->logs = (struct log_list){ .arena = &p->arena };
+    p->action_count = 0;
+
+    dispatch(p, event);
+    if (p->leader && !p->swept) {
+        plan_sweep(p, 15 * SECOND_NS);
+    }
+    if (plan_acting(p) != p->was_acting) {
+        p->was_acting = !p->was_acting;
+        plan_dirty_all(p);
+    }
+    /* Serving one node may call for another look at it: pods beyond one ENI's addresses. */
+    for (uint32_t round = 0; round < ROUNDS_MAX && (round == 0 || p->dirty_count > 0); round++) {
+        decide_dirty(p);
+        decide_serve(p);
+    }
+    if (plan_acting(p)) {
+        leftover_tick(p);
+    }
+    subnet_tick(p);
+    status_tick(p);
+    *out = (struct plan_actions){
+        .items = p->actions,
+        .count = p->action_count,
+        .logs = p->logs.records,
+        .log_count = p->logs.count,
+    };
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t plan_deadline_ns(const struct planner *p)
+{
+    uint64_t at_ns = TIMERS_NEVER;
+
+    if (p->synced) {
+        at_ns = p->dirty_count > 0 ? p->now_ns : timers_next_ns(&p->timers);
+        at_ns = sooner(at_ns, status_deadline_ns(p));
+    }
+    if (p->leader && !p->swept) {
+        at_ns = sooner(at_ns, p->sweep_sent_ns + 15 * SECOND_NS);
+    }
+    if (plan_acting(p)) {
+        at_ns = sooner(at_ns, leftover_deadline_ns(p));
+    }
+    return at_ns;
+}

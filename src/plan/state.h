@@ -1,0 +1,503 @@
+/*
+ * state.h - the planner's rows, shared by the files of src/plan and by nobody else.
+ *
+ *   pool --< group (pool, zone) >-- zone --< subnet
+ *              |                               ^
+ *              +--< node --< node_eni ---------+      link: one pool's view of one subnet
+ *                     +--< order (in flight) --+      leftover: an own ENI without an instance
+ *
+ * Rows are named by u32 handles and stay where they are; INDEX_NONE is none. What an event changes
+ * marks nodes dirty; a step decides dirty nodes anew, serves the neediest, and reports what
+ * changed.
+ */
+#ifndef PLAN_STATE_H
+#define PLAN_STATE_H
+
+#include <headroom/index.h>
+#include <headroom/plan.h>
+#include <headroom/prng.h>
+#include <headroom/timers.h>
+
+#include "strings.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define MINUTE_NS (60 * SECOND_NS)
+
+enum {
+    NONE = INDEX_NONE,
+    PREFIX_IPS = 16,        /* addresses of a /28 */
+    SUBNET_RESERVED = 5,    /* the first four and the last address are AWS's */
+    DEFAULT_MAX_PODS = 110, /* the agent's own fallback */
+};
+
+/* ---- subnets ---- */
+
+struct subnet_row {
+    struct aws_id id, vpc, route_table;
+    uint32_t zone; /* handle; NONE until it was read */
+    struct cidr cidr;
+    enum route_kind route_kind;
+    bool known; /* in the last read; else only named by an ENI */
+    bool usable;
+    bool excluded;  /* role/cni = 0, or tagged for other clusters only: never used for pods */
+    bool cni_tag;   /* the agent's discovery may choose it */
+    uint32_t *tags; /* key, value, key, value ...: strings */
+    uint32_t tag_count;
+    uint32_t total, available;
+    uint64_t asked_ns, observed_wall_ns; /* 0: never */
+
+    uint32_t debit_ips, debit_blocks; /* orders that no observation includes yet */
+    uint32_t own_taken; /* of ours, taken over by observations since the last one: no decline */
+
+    bool mapped;        /* a sweep has shown the addresses of its ENIs */
+    uint64_t mapped_ns; /* when that sweep began */
+    uint32_t blocks;    /* whole /28 then */
+    uint32_t held_back; /* free addresses then that reservations keep from plain use */
+    uint32_t reserved;  /* addresses in reservations: the guess until a sweep tells */
+    struct cidr_reservation *reservations;
+    uint32_t reservation_count, reservation_capacity;
+
+    double fast_per_s, slow_per_s; /* decline of `available` without our own doing */
+
+    uint64_t refused_ns;       /* EC2 said full: only a read that began later reopens */
+    uint64_t refused_until_ns; /* and not before this */
+    uint64_t refused_blocks_ns, refused_blocks_until_ns;
+    uint32_t refusals;
+    bool refused, refused_blocks;
+
+    uint32_t seen_free, seen_blocks; /* as the nodes that depend on it were last told */
+    bool touched;
+};
+
+struct zone_row {
+    uint32_t name; /* string */
+    uint32_t *subnets;
+    uint32_t subnet_count, subnet_capacity;
+    uint32_t *starved; /* nodes that wait for capacity here */
+    uint32_t starved_count, starved_capacity;
+    uint64_t sizes; /* bit n: some node's next step wants n addresses (63: or more) */
+};
+
+/* ---- pools ---- */
+
+struct link {
+    bool member;
+    uint8_t term;  /* which selector term: the order of STRATEGY_ORDERED */
+    uint8_t state; /* enum subnet_state, with hysteresis */
+    bool stated;   /* state was set once */
+    bool dying;    /* as the nodes were last told */
+};
+
+enum {
+    CONDITION_Ready,
+    CONDITION_SubnetsReady,
+    CONDITION_CapacityHealthy,
+    CONDITION_CloudAPIHealthy,
+    CONDITION_AgentCompatible
+};
+
+struct pool_condition {
+    enum condition_value value;
+    const char *reason;
+    uint64_t since_wall_ns;
+};
+
+/* How a node stands, for the counts in the pool's status. */
+enum node_class { CLASS_NONE, CLASS_COVERED, CLASS_AT_RISK, CLASS_EXHAUSTED, CLASS_COUNT };
+
+struct pool_row {
+    struct arena arena; /* of the deep copy */
+    struct pool pool;
+    bool live;
+    struct link *links; /* by subnet */
+    uint32_t link_count, link_capacity;
+    uint32_t members;
+    uint32_t *groups; /* its groups */
+    uint32_t group_count, group_capacity;
+    uint32_t classes[CLASS_COUNT];
+    uint32_t own_enis, active;        /* attached with our tag; orders under way */
+    bool groups_missing;              /* securityGroupSelectorTerms match nothing */
+    uint64_t tokens_milli, tokens_ns; /* attachPerMinute as a bucket */
+    struct pool_condition conditions[POOL_CONDITIONS];
+    bool conflict_told, not_found_told;
+
+    bool dirty;  /* something of its status may have changed */
+    bool urgent; /* a state, a condition, a membership: told at once */
+    bool told;
+    uint64_t told_ns, told_states, told_counts;
+    enum cloud_code cloud_told;
+    bool incompatible_told;
+};
+
+struct group {
+    uint32_t pool, zone;
+    uint32_t *nodes;
+    uint32_t count, capacity;
+};
+
+/* ---- nodes ---- */
+
+struct node_eni {
+    struct aws_id id;
+    uint32_t subnet;
+    uint32_t pool; /* string: whose ENI it is; 0: not ours */
+    uint16_t ips, prefixes;
+    uint8_t device_index, card, type;
+    bool ours, adopted;
+    bool unmanaged;   /* the agent leaves it alone */
+    bool provisional; /* from a result, not yet from a read */
+    bool delete_on_termination;
+    bool owner_tag, instance_tag;
+    uint64_t since_ns; /* attached, or first seen */
+};
+
+enum node_want { WANT_NOTHING, WANT_FILLED, WANT_BARE, WANT_ASSIGN };
+
+struct node_row {
+    uint32_t name, eniconfig; /* strings */
+    struct aws_id instance;
+    uint32_t zone, type, pool, group, group_at, listed_at, starved_at;
+    uint32_t *labels; /* key, value, key, value ...: strings */
+    uint32_t label_count;
+    uint32_t max_pods, holding, waiting, branch;
+    struct node_eni *enis;
+    uint32_t eni_count, eni_capacity;
+    uint32_t groups;          /* string: the primary ENI's, joined by commas */
+    uint32_t holding_at_read; /* pods when the ENIs were read */
+    uint64_t enis_asked_ns, observe_sent_ns;
+    uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
+    uint64_t waiting_ns; /* since when pods wait without a break; 0: none do */
+    uint64_t need_ns;    /* since when it wants something; 0: it does not */
+    uint64_t backoff_ns, handed_back_ns, mended_ns, recovered_ns;
+    uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
+    uint64_t pods_ns;       /* last change of the count, for the rate */
+    float pods_per_s;
+    uint32_t salt, attempts;
+    uint32_t orders; /* the first of its list */
+
+    uint8_t exclusion;
+    bool live, ready, unschedulable, agent_ready, enis_known, primary_known;
+    bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
+    bool dirty;
+
+    /* the decision */
+    uint8_t kind, class, want, urgency;
+    bool low, can_grow, type_told, counted_waiting;
+    enum cloud_code failed;
+    uint32_t subnet, ips, prefixes, device_index, stall_in_s;
+    uint64_t since_wall_ns;
+};
+
+/* ---- what is under way ---- */
+
+enum order_kind { ORDER_ATTACH, ORDER_ASSIGN, ORDER_DELETE };
+
+struct order {
+    uint64_t id; /* 0: a free row */
+    enum order_kind kind;
+    uint32_t node, pool, subnet, next; /* next: of the same node */
+    struct aws_id eni, instance;
+    uint32_t device_index, ips, prefixes;
+    char token[CLIENT_TOKEN_MAX];
+    uint8_t urgency;
+    bool creates; /* no ENI was given: it debits its subnet */
+    bool over;    /* ended; kept until its debit is taken over */
+    bool again;   /* outcome unknown: to be sent once more with the same token */
+    bool listed;  /* its ENI is in the node's row */
+    bool mend;    /* only DeleteOnTermination is missing */
+    uint32_t debit_ips, debit_blocks, tries;
+    uint64_t began_ns, created_ns, settled_ns;
+};
+
+/* An own ENI that exists and is attached to nothing. */
+struct leftover {
+    struct aws_id eni;
+    uint32_t node, subnet; /* NONE: of no node that we know */
+    uint32_t ips, prefixes, pool;
+    uint64_t since_ns, seen_ns, retry_ns; /* first and last seen; the next try to delete it */
+    bool live, ordered, doomed; /* an order works on it; it is to be deleted whatever its node needs
+                                 */
+    uint32_t tries;
+};
+
+struct type_row {
+    uint32_t name;
+    struct instance_type limits;
+    bool known, unknown; /* unknown: EC2 does not know it either */
+};
+
+struct eniconfig_row {
+    uint32_t name, groups; /* strings; groups joined by commas */
+    uint32_t subnet;
+    bool live;
+};
+
+struct group_row {
+    struct aws_id id, vpc;
+    uint32_t *tags;
+    uint32_t tag_count;
+};
+
+struct planner {
+    struct plan_config config;
+    uint32_t cluster; /* string */
+    struct prng prng;
+    uint64_t now_ns, wall_ns;
+    struct strings strings;
+    struct arena arena; /* of the step */
+    struct plan_action *actions;
+    uint32_t action_count, action_capacity;
+    struct log_list logs;
+
+    bool synced, kube_stale, leader, have_subnets, have_groups, have_agent;
+    uint64_t leader_ns, swept_ns, sweep_sent_ns, subnets_sent_ns, subnets_asked_ns;
+    bool swept, was_acting;
+    struct agent_settings agent;
+    struct arena agent_arena;
+    enum cloud_code cloud;
+    struct arena cloud_arena;
+    struct slice cloud_operation, cloud_message;
+    uint64_t quota_until_ns, denied_until_ns;
+    enum cloud_code quota;
+    uint32_t quota_tries, denied_tries;
+    bool denied;
+    uint32_t pace_ms;
+    uint64_t pace_ns, pace_asked_ns; /* since when this pace is right; the read it was judged by */
+
+    struct node_row *nodes;
+    uint32_t node_count, node_capacity, node_unused;
+    uint32_t *listed; /* live nodes in the order of the views */
+    uint32_t listed_count, listed_capacity;
+    struct index node_names, node_instances;
+    struct subnet_row *subnets;
+    uint32_t subnet_count, subnet_capacity;
+    struct index subnet_ids;
+    struct zone_row *zones;
+    uint32_t zone_count, zone_capacity;
+    struct pool_row *pools;
+    uint32_t pool_count, pool_capacity;
+    struct group *groups;
+    uint32_t group_count, group_capacity;
+    struct type_row *types;
+    uint32_t type_count, type_capacity;
+    struct eniconfig_row *eniconfigs;
+    uint32_t eniconfig_count, eniconfig_capacity;
+    struct group_row *security_groups;
+    uint32_t security_group_count, security_group_capacity;
+
+    struct order *orders;
+    uint32_t order_count, order_capacity, order_unused;
+    uint64_t order_sequence;
+    uint32_t active[URGENCY_COUNT];
+    struct leftover *leftovers;
+    uint32_t leftover_count, leftover_capacity;
+
+    uint32_t *dirty;
+    uint32_t dirty_count, dirty_capacity;
+    struct timers timers;   /* by node */
+    struct timers needy;    /* nodes that may be served, by priority */
+    uint32_t waiting_nodes; /* pods wait there and the agent cannot grow */
+};
+
+/* ---- planner.c ---- */
+
+struct plan_action *plan_add(struct planner *p, enum plan_action_kind kind);
+struct log_record *plan_log(struct planner *p, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool plan_acting(const struct planner *p);
+void plan_dirty(struct planner *p, uint32_t node);
+void plan_dirty_all(struct planner *p);
+void plan_dirty_pool(struct planner *p, uint32_t pool);
+void plan_dirty_zone(struct planner *p, uint32_t zone);
+/* Moves the node's next look to at_ns if that is sooner. */
+void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns);
+struct slice plan_text(const struct planner *p, uint32_t string);
+struct slice plan_cluster(const struct planner *p);
+/* Reads that are asked for, not more often than is sane. False: one is on its way, or it is too
+ * soon. */
+bool plan_observe(struct planner *p, uint32_t node, enum urgency urgency);
+void plan_observe_subnets(struct planner *p, uint64_t apart_ns);
+void plan_sweep(struct planner *p, uint64_t apart_ns);
+
+/* ---- cluster.c: what Kubernetes shows ---- */
+
+void cluster_node(struct planner *p, const struct node *node);
+void cluster_node_gone(struct planner *p, struct slice name);
+void cluster_pods(struct planner *p, const struct plan_event *event);
+void cluster_agent_pod(struct planner *p, struct slice node, bool ready);
+void cluster_agent(struct planner *p, const struct agent_settings *agent);
+void cluster_eniconfig(struct planner *p, const struct eniconfig *eniconfig);
+void cluster_eniconfig_gone(struct planner *p, struct slice name);
+uint32_t cluster_find(const struct planner *p, struct slice name);
+uint32_t cluster_zone(struct planner *p, struct slice name);
+uint32_t cluster_type(struct planner *p, struct slice name);
+void cluster_type_limits(struct planner *p, const struct instance_type *type);
+void cluster_type_unknown(struct planner *p, struct slice name);
+/* The node's ENIConfig under custom networking; NULL: none. */
+const struct eniconfig_row *cluster_eniconfig_of(const struct planner *p,
+                                                 const struct node_row *node);
+void cluster_free_node(struct planner *p, struct node_row *node);
+
+/* ---- pools.c ---- */
+
+void pools_set(struct planner *p, const struct pool *pool);
+void pools_gone(struct planner *p, struct slice name);
+uint32_t pools_find(const struct planner *p, struct slice name);
+void pools_place(struct planner *p, uint32_t node); /* which pool serves it, and its group */
+void pools_unplace(struct planner *p, uint32_t node);
+void pools_starve(struct planner *p, uint32_t node); /* it waits for capacity in its zone */
+void pools_unstarve(struct planner *p, struct node_row *node);
+void pools_link(struct planner *p, uint32_t subnet); /* what every pool thinks of the subnet */
+void pools_security_groups(struct planner *p, const struct plan_group *groups, uint32_t count);
+/* Ids of the groups for an ENI of this node, in the step's arena; 0: none known. */
+uint32_t pools_groups_of(struct planner *p, const struct node_row *node, const struct aws_id **ret);
+void pools_touch(struct planner *p, uint32_t pool, bool urgent);
+bool pools_take(struct planner *p, uint32_t pool, bool spend);  /* attachPerMinute, maxENIs */
+uint64_t pools_next_ns(const struct planner *p, uint32_t pool); /* when a token is there again */
+
+/* ---- subnet.c ---- */
+
+uint32_t subnet_handle(struct planner *p, const struct aws_id *id);
+void subnet_observe(struct planner *p, const struct plan_event *event);
+void subnet_map(struct planner *p, const struct eni *enis, uint32_t count, uint64_t asked_ns);
+/* For plain use: as observed, less what is in flight and what reservations keep. */
+uint32_t subnet_free(const struct subnet_row *s);
+uint32_t subnet_blocks(const struct subnet_row *s);
+uint32_t subnet_exhausted_in_s(const struct subnet_row *s);
+void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bool prefixes);
+/* Has anything that others depend on crossed a line? Marks them. Call after each change of a
+ * subnet's numbers. */
+void subnet_settle(struct planner *p, uint32_t subnet);
+bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet);
+enum subnet_state subnet_state_of(const struct planner *p, uint32_t pool, uint32_t subnet);
+void subnet_tick(struct planner *p);
+
+/* ---- enis.c: what nodes have ---- */
+
+void enis_observe(struct planner *p, const struct plan_event *event);
+void enis_sweep(struct planner *p, const struct plan_event *event);
+/* An ENI that a result says is attached now. */
+void enis_attached(struct planner *p, const struct order *order);
+void enis_clear(struct planner *p, struct node_row *node);
+struct node_eni *enis_find(struct node_row *node, const struct aws_id *id);
+/* What only the agent can have done shows that it has adopted an ENI. */
+void enis_find_adoption(struct planner *p, struct node_row *node);
+
+/* ---- node.c: arithmetic ---- */
+
+enum agent_mode { MODE_ENI, MODE_IP, MODE_PREFIX };
+
+/* What one node's agent has, sees and wants; addresses, unless said otherwise. */
+struct view {
+    enum agent_mode mode;
+    bool prefixes; /* counts /28 only */
+    uint32_t k;    /* slots for addresses or prefixes of an ENI */
+    uint32_t unit; /* addresses in a slot: 1 or 16 */
+    uint32_t warm_enis, warm_ips, min_ips, warm_prefixes;
+    uint32_t max_pods;
+    uint32_t holding, waiting;
+    uint32_t addresses; /* on ENIs that the agent has adopted */
+    uint32_t coming;    /* on ENIs that it has not, or that are under way */
+    uint32_t coming_enis;
+    uint32_t slots_used, slots; /* of the instance, in use and usable */
+    bool trunk_slot;            /* one more is kept for a trunk */
+    int32_t avail;              /* addresses less holding */
+    int32_t left;               /* avail plus coming less waiting */
+    uint32_t warm_target;       /* free addresses that the agent wants */
+    bool low;                   /* the agent would say so, of `left` */
+    bool short_now;             /* more pods wait than there are addresses for */
+    bool can_grow_now, can_grow_later;
+    bool will_grow; /* once it adopts what is coming */
+};
+
+void node_view(const struct planner *p, const struct node_row *node, struct view *ret);
+/* How many addresses make the agent content without being freed again; never more than k slots. In
+ * addresses. */
+uint32_t node_wanted(const struct view *v, uint32_t min_ips);
+/* A bare ENI, or any before it is low, would be kept. */
+bool node_keeps_bare(const struct planner *p, const struct view *v);
+bool node_eligible(const struct planner *p, const struct node_row *node,
+                   const struct node_eni *eni);
+/* Seconds until pods wait; FORECAST_NEVER_S. */
+uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node,
+                         const struct view *v);
+
+/* ---- choose.c ---- */
+
+struct choice {
+    uint32_t subnet;
+    uint32_t ips, prefixes;
+};
+
+/* A subnet for one more ENI of the node. `wanted` slots (addresses or prefixes), at least `least`;
+ * 0: a bare one, which only a subnet that lasts may carry. False: none has room. */
+bool choose_subnet(const struct planner *p, const struct node_row *node, const struct view *v,
+                   uint32_t wanted, uint32_t least, struct choice *ret);
+bool choose_index(const struct planner *p, const struct node_row *node, const struct view *v,
+                  uint32_t *ret);
+/* May an ENI of this node lie in this subnet, by zone, pool, tags and routes? */
+bool choose_fits(const struct planner *p, const struct node_row *node, uint32_t subnet);
+
+/* ---- decide.c ---- */
+
+void decide(struct planner *p, uint32_t node);
+void decide_serve(struct planner *p);
+void decide_kind(struct planner *p, struct node_row *node, enum plan_decision_kind kind);
+
+/* ---- ledger.c ---- */
+
+struct order *ledger_attach(struct planner *p, uint32_t node, const struct choice *choice,
+                            uint32_t device_index, enum urgency urgency);
+struct order *ledger_resume(struct planner *p, uint32_t node, struct leftover *leftover,
+                            uint32_t device_index, enum urgency urgency);
+void ledger_mend(struct planner *p, uint32_t node, const struct node_eni *eni);
+struct order *ledger_assign(struct planner *p, uint32_t node, const struct node_eni *eni,
+                            uint32_t slots, bool prefixes, enum urgency urgency);
+void ledger_delete(struct planner *p, struct leftover *leftover);
+void ledger_result(struct planner *p, const struct cloud_result *result);
+void ledger_again(struct planner *p, uint32_t node); /* re-sends what is due */
+/* Which orders a read of the subnets that began then includes. */
+void ledger_settle(struct planner *p, uint64_t asked_ns);
+void ledger_forget_node(struct planner *p, uint32_t node);
+void ledger_forget_pool(struct planner *p, uint32_t pool);
+bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slice token);
+uint32_t ledger_in_flight(const struct planner *p, uint32_t subnet);
+/* The first order of the node that is under way; NULL: none. */
+struct order *ledger_active(const struct planner *p, const struct node_row *node);
+
+/* ---- leftover.c ---- */
+
+void leftover_found(struct planner *p, const struct eni *eni);
+struct leftover *leftover_add(struct planner *p, const struct aws_id *eni, uint32_t node,
+                              uint32_t subnet, uint32_t ips, uint32_t prefixes, uint32_t pool);
+void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted, bool settled);
+void leftover_swept(struct planner *p, uint64_t asked_ns);
+void leftover_drop(struct planner *p, const struct aws_id *eni);
+struct leftover *leftover_of(const struct planner *p, uint32_t node); /* one to finish; NULL: none
+                                                                       */
+void leftover_forget_node(struct planner *p, uint32_t node);
+void leftover_forget_pool(struct planner *p, uint32_t pool);
+void leftover_tick(struct planner *p);
+uint64_t leftover_deadline_ns(const struct planner *p);
+
+/* ---- report.c, status.c ---- */
+
+void report_pool_event(struct planner *p, uint32_t pool, enum event_reason reason, bool warning,
+                       struct slice message);
+void report_node_event(struct planner *p, const struct node_row *node, enum event_reason reason,
+                       bool warning, struct slice message);
+void report_node(struct planner *p, uint32_t node, const struct view *v); /* condition, taint,
+                                                                             episode events */
+void report_node_clear(struct planner *p, struct node_row *node);
+void report_subnet(struct planner *p, uint32_t pool, uint32_t subnet, enum subnet_state old);
+struct slice report_detail(const struct planner *p, struct arena *arena,
+                           const struct node_row *node, const struct view *v);
+void report_refusal(struct planner *p, const struct order *order,
+                    const struct cloud_result *result);
+void report_attached(struct planner *p, const struct order *order);
+void status_tick(struct planner *p);
+uint64_t status_deadline_ns(const struct planner *p);
+void status_build(struct planner *p, uint32_t pool, struct pool_status *ret);
+void status_class(struct planner *p, struct node_row *node, enum node_class class);
+
+#endif

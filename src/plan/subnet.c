@@ -1,0 +1,559 @@
+/*
+ * subnet.c - what subnets have: free addresses, whole /28 blocks, states, forecasts.
+ *
+ * Knows that EC2's count lags behind, says nothing of blocks and reservations, and that a refusal
+ * is truer than a count. Refuses to know nodes beyond which of them a crossed line concerns.
+ *
+ *   total |------- high -------- low ------ 0      Healthy -> Low below `low`, back at `high`
+ *         Healthy    (as before)  Low   Exhausted  Exhausted at 0, back above reservedIPs
+ */
+#include "state.h"
+
+/* Two time constants: what both see is a trend; one wave of pods moves the slow one little. */
+static const double FAST_S = 20;
+static const double SLOW_S = 120;
+
+enum { DAY_S = 86400 };
+
+uint32_t subnet_handle(struct planner *p, const struct aws_id *id)
+{
+    uint32_t handle = index_find(&p->subnet_ids, p, aws_id_slice(id));
+
+    if (handle != NONE || id->text[0] == '\0') {
+        return handle;
+    }
+    handle = p->subnet_count++;
+    mem_reserve(&p->subnets, &p->subnet_capacity, p->subnet_count, sizeof(*p->subnets));
+    p->subnets[handle] = (struct subnet_row){ .id = *id, .zone = NONE };
+    index_add(&p->subnet_ids, p, handle);
+    pools_link(p, handle);
+    return handle;
+}
+
+/* ---- numbers ---- */
+
+static uint32_t less(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+uint32_t subnet_free(const struct subnet_row *s)
+{
+    return less(s->available, s->debit_ips + (s->mapped ? s->held_back : s->reserved));
+}
+
+uint32_t subnet_blocks(const struct subnet_row *s)
+{
+    uint32_t most = less(s->available, s->debit_ips) / PREFIX_IPS;
+    uint32_t seen = s->mapped ? less(s->blocks, s->debit_blocks) : most;
+
+    return s->refused_blocks ? 0 : seen < most ? seen : most;
+}
+
+static double decline_per_s(const struct subnet_row *s)
+{
+    return s->fast_per_s < 2 * s->slow_per_s ? s->fast_per_s : 2 * s->slow_per_s;
+}
+
+uint32_t subnet_exhausted_in_s(const struct subnet_row *s)
+{
+    uint32_t free = subnet_free(s);
+    double rate = decline_per_s(s);
+
+    if (free == 0) {
+        return 0;
+    }
+    if (rate * DAY_S < (double)free) {
+        return FORECAST_NEVER_S;
+    }
+    return (uint32_t)((double)free / rate);
+}
+
+static void follow(double *rate, double taken, double apart_s, double constant_s)
+{
+    *rate = (*rate * constant_s + taken) / (constant_s + apart_s);
+    if (*rate < 0) {
+        *rate = 0;
+    }
+}
+
+/* ---- state ---- */
+
+static enum subnet_state state_now(const struct planner *p, const struct pool *pool,
+                                   const struct subnet_row *s, const struct link *link)
+{
+    uint32_t free = subnet_free(s);
+    uint32_t low = amount_of(pool->low, s->total);
+    uint32_t high = amount_of(pool->high, s->total);
+    enum subnet_state old = link->stated ? link->state : SUBNET_Healthy;
+    uint32_t reopen = low < pool->reserved_ips ? low : pool->reserved_ips;
+
+    if (!s->known || !s->usable) {
+        return SUBNET_Unavailable;
+    }
+    if (s->refused || free == 0 || (old == SUBNET_Exhausted && free <= reopen)) {
+        return SUBNET_Exhausted;
+    }
+    if (p->agent.prefix_delegation) {
+        uint32_t blocks = subnet_blocks(s);
+        if (blocks == 0 || (old == SUBNET_Fragmented && s->mapped && blocks < 2)) {
+            return less(s->available, s->debit_ips) < PREFIX_IPS ? SUBNET_Exhausted
+                                                                 : SUBNET_Fragmented;
+        }
+    }
+    if (free < low) {
+        return SUBNET_Low;
+    }
+    bool climbing = old == SUBNET_Low || old == SUBNET_Exhausted;
+    return climbing && free < high ? SUBNET_Low : SUBNET_Healthy;
+}
+
+enum subnet_state subnet_state_of(const struct planner *p, uint32_t pool, uint32_t subnet)
+{
+    return (enum subnet_state)p->pools[pool].links[subnet].state;
+}
+
+bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet)
+{
+    return p->pools[pool].links[subnet].dying;
+}
+
+static bool dying_now(const struct pool *pool, const struct subnet_row *s, const struct link *link)
+{
+    uint64_t in_ns = (uint64_t)subnet_exhausted_in_s(s) * SECOND_NS;
+    /* Once foreseen, half as much again must be left before it counts as averted. */
+    uint64_t lead_ns = link->dying ? pool->lead_ns + pool->lead_ns / 2 : pool->lead_ns;
+
+    return link->state != SUBNET_Healthy || in_ns <= lead_ns;
+}
+
+static void dirty_group(struct planner *p, uint32_t pool, uint32_t zone)
+{
+    for (uint32_t i = 0; i < p->pools[pool].group_count; i++) {
+        const struct group *group = &p->groups[p->pools[pool].groups[i]];
+        for (uint32_t j = 0; group->zone == zone && j < group->count; j++) {
+            plan_dirty(p, group->nodes[j]);
+        }
+    }
+}
+
+static void settle_link(struct planner *p, uint32_t pool, uint32_t subnet)
+{
+    struct pool_row *row = &p->pools[pool];
+    struct link *link = &row->links[subnet];
+    const struct subnet_row *s = &p->subnets[subnet];
+    enum subnet_state state = state_now(p, &row->pool, s, link);
+    enum subnet_state old = (enum subnet_state)link->state;
+    bool stated = link->stated;
+
+    link->state = (uint8_t)state;
+    link->stated = true;
+    bool dying = dying_now(&row->pool, s, link);
+    if (stated && state == old && dying == link->dying) {
+        return;
+    }
+    link->dying = dying;
+    if (link->member && (!stated || state != old)) {
+        pools_touch(p, pool, true);
+        report_subnet(p, pool, subnet, stated ? old : SUBNET_Healthy);
+    }
+    dirty_group(p, pool, s->zone);
+}
+
+/* Bits of the sizes from `low` (exclusive) to `high`. */
+static uint64_t sizes_between(uint32_t low, uint32_t high)
+{
+    enum { LAST = 63 };
+    uint64_t upto_high = high >= LAST ? UINT64_MAX : (UINT64_C(2) << high) - 1;
+    uint64_t upto_low = low >= LAST ? UINT64_MAX >> 1 : (UINT64_C(2) << low) - 1;
+
+    return high > low ? upto_high & ~upto_low : 0;
+}
+
+void subnet_settle(struct planner *p, uint32_t subnet)
+{
+    struct subnet_row *s = &p->subnets[subnet];
+
+    if (s->asked_ns == 0 || s->zone == NONE) {
+        return;
+    }
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        if (p->pools[i].live) {
+            settle_link(p, i, subnet);
+            p->pools[i].dirty = true;
+        }
+    }
+    struct zone_row *zone = &p->zones[s->zone];
+    uint32_t free = subnet_free(s);
+    uint32_t blocks = subnet_blocks(s);
+    uint64_t crossed = sizes_between(free, s->seen_free) | sizes_between(s->seen_free, free) |
+                       sizes_between(blocks, s->seen_blocks) |
+                       sizes_between(s->seen_blocks, blocks);
+    bool more = free > s->seen_free || blocks > s->seen_blocks;
+    s->seen_free = free;
+    s->seen_blocks = blocks;
+    if (crossed & zone->sizes) {
+        plan_dirty_zone(p, s->zone);
+    } else if (more) {
+        for (uint32_t i = 0; i < zone->starved_count; i++) {
+            plan_dirty(p, zone->starved[i]);
+        }
+    }
+}
+
+/* ---- reads ---- */
+
+static bool other_cluster(const struct planner *p, const struct subnet *subnet)
+{
+    struct slice prefix = SLICE(TAG_SUBNET_CLUSTER_PREFIX);
+    struct slice cluster = plan_cluster(p);
+    bool any = false;
+
+    for (uint32_t i = 0; i < subnet->tag_count; i++) {
+        struct slice key = subnet->tags[i].key;
+        if (!slice_starts(key, prefix)) {
+            continue;
+        }
+        struct slice name = { key.data + prefix.len, key.len - prefix.len };
+        if (cluster.len == 0 || slice_eq(name, cluster)) {
+            return false;
+        }
+        any = true;
+    }
+    return any;
+}
+
+static bool tags_differ(const struct planner *p, const struct subnet_row *s,
+                        const struct subnet *subnet)
+{
+    if (s->tag_count != subnet->tag_count) {
+        return true;
+    }
+    for (uint32_t i = 0; i < subnet->tag_count; i++) {
+        if (!slice_eq(plan_text(p, s->tags[2 * i]), subnet->tags[i].key) ||
+            !slice_eq(plan_text(p, s->tags[2 * i + 1]), subnet->tags[i].value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_tags(struct planner *p, struct subnet_row *s, const struct subnet *subnet)
+{
+    for (uint32_t i = 0; i < 2 * s->tag_count; i++) {
+        strings_drop(&p->strings, s->tags[i]);
+    }
+    s->tags = mem_resize(s->tags, 2 * (size_t)subnet->tag_count, sizeof(*s->tags));
+    s->tag_count = subnet->tag_count;
+    for (uint32_t i = 0; i < subnet->tag_count; i++) {
+        s->tags[2 * i] = strings_hold(&p->strings, subnet->tags[i].key);
+        s->tags[2 * i + 1] = strings_hold(&p->strings, subnet->tags[i].value);
+    }
+}
+
+static uint32_t size_of(struct cidr cidr)
+{
+    return cidr.bits == 0 ? UINT32_MAX : UINT32_C(1) << (32 - cidr.bits);
+}
+
+/* True when nodes of its zone must be decided anew whatever the numbers say. */
+static bool take_facts(struct planner *p, uint32_t handle, const struct subnet *subnet)
+{
+    struct subnet_row *s = &p->subnets[handle];
+    struct slice role = { "", 0 };
+    bool tagged = pair_find(subnet->tags, subnet->tag_count, SLICE(TAG_SUBNET_ROLE), &role) &&
+                  role.len > 0;
+    bool excluded = (tagged && slice_is(role, "0")) || other_cluster(p, subnet);
+    bool cni_tag = tagged && !excluded;
+    bool moved = !s->known || s->excluded != excluded || s->cni_tag != cni_tag ||
+                 s->usable != subnet->usable || s->route_kind != subnet->route_kind ||
+                 tags_differ(p, s, subnet);
+
+    if (s->zone == NONE) {
+        s->zone = cluster_zone(p, subnet->zone);
+        if (s->zone != NONE) {
+            struct zone_row *zone = &p->zones[s->zone];
+            mem_reserve(&zone->subnets, &zone->subnet_capacity, zone->subnet_count + 1,
+                        sizeof(*zone->subnets));
+            zone->subnets[zone->subnet_count++] = handle;
+        }
+    }
+    s->vpc = subnet->vpc;
+    s->cidr = subnet->cidr;
+    s->total = less(size_of(subnet->cidr), SUBNET_RESERVED);
+    s->usable = subnet->usable;
+    s->excluded = excluded;
+    s->cni_tag = cni_tag;
+    s->route_table = subnet->route_table;
+    s->route_kind = subnet->route_kind;
+    s->known = true;
+    s->reserved = 0;
+    s->reservation_count = subnet->reservation_count;
+    mem_reserve(&s->reservations, &s->reservation_capacity, s->reservation_count,
+                sizeof(*s->reservations));
+    for (uint32_t i = 0; i < subnet->reservation_count; i++) {
+        s->reservations[i] = subnet->reservations[i];
+        s->reserved += size_of(subnet->reservations[i].cidr);
+    }
+    if (moved) {
+        set_tags(p, s, subnet);
+        pools_link(p, handle);
+    }
+    return moved;
+}
+
+/* A read that began after the refusal, and after the hold that repeated refusals earn, reopens. */
+static void reopen(struct planner *p, struct subnet_row *s, uint64_t asked_ns)
+{
+    if (s->refused && asked_ns > s->refused_ns && p->now_ns >= s->refused_until_ns &&
+        s->available > 0) {
+        s->refused = false;
+    }
+    if (s->refused_blocks && asked_ns > s->refused_blocks_ns &&
+        p->now_ns >= s->refused_blocks_until_ns && s->available >= PREFIX_IPS) {
+        s->refused_blocks = false;
+    }
+}
+
+static void take_count(struct planner *p, struct subnet_row *s, const struct subnet *subnet,
+                       uint64_t asked_ns)
+{
+    if (s->asked_ns != 0 && asked_ns > s->asked_ns) {
+        double apart_s = (double)(asked_ns - s->asked_ns) / (double)SECOND_NS;
+        double taken = (double)s->available - (double)subnet->available - (double)s->own_taken;
+        follow(&s->fast_per_s, taken, apart_s, FAST_S);
+        follow(&s->slow_per_s, taken, apart_s, SLOW_S);
+    }
+    s->own_taken = 0;
+    s->available = subnet->available;
+    s->asked_ns = asked_ns;
+    s->observed_wall_ns = p->wall_ns;
+    reopen(p, s, asked_ns);
+}
+
+static void take_one(struct planner *p, const struct subnet *subnet, uint64_t asked_ns)
+{
+    uint32_t handle = subnet_handle(p, &subnet->id);
+
+    if (handle == NONE) {
+        return;
+    }
+    bool moved = take_facts(p, handle, subnet);
+    struct subnet_row *s = &p->subnets[handle];
+    take_count(p, s, subnet, asked_ns);
+    s->touched = true;
+    if (moved && s->zone != NONE) {
+        plan_dirty_zone(p, s->zone);
+    }
+}
+
+void subnet_observe(struct planner *p, const struct plan_event *event)
+{
+    uint64_t asked_ns = event->subnets.asked_ns;
+
+    if (p->have_subnets && asked_ns < p->subnets_asked_ns) {
+        return; /* overtaken by a later read */
+    }
+    p->subnets_asked_ns = asked_ns;
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        p->subnets[i].touched = false;
+    }
+    ledger_settle(p, asked_ns);
+    for (uint32_t i = 0; i < event->subnets.count; i++) {
+        take_one(p, &event->subnets.subnets[i], asked_ns);
+    }
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        struct subnet_row *s = &p->subnets[i];
+        if (!s->touched && s->known) {
+            s->known = false;
+            pools_link(p, i);
+            plan_dirty_zone(p, s->zone);
+        }
+        subnet_settle(p, i);
+    }
+    if (!p->have_subnets) {
+        p->have_subnets = true;
+        for (uint32_t i = 0; i < p->pool_count; i++) {
+            pools_touch(p, i, true);
+        }
+        plan_dirty_all(p);
+    }
+}
+
+/* ---- blocks ---- */
+
+struct map {
+    uint8_t *used; /* a bit for each address; NULL: larger than a VPC's largest subnet */
+    uint32_t base, size;
+};
+
+static void mark(struct map *map, uint32_t ip, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = ip - map->base + i;
+        if (map->used && at < map->size) {
+            map->used[at / 8] = (uint8_t)(map->used[at / 8] | (1U << (at % 8)));
+        }
+    }
+}
+
+static uint32_t count_blocks(const struct map *map)
+{
+    uint32_t blocks = 0;
+
+    for (uint32_t at = 0; map->used && at + PREFIX_IPS <= map->size; at += PREFIX_IPS) {
+        blocks += map->used[at / 8] == 0 && map->used[at / 8 + 1] == 0;
+    }
+    return blocks;
+}
+
+static struct map new_map(struct planner *p, const struct subnet_row *s)
+{
+    enum { LARGEST = 65536 };
+    struct map map = { .base = s->cidr.base, .size = size_of(s->cidr) };
+
+    if (s->known && map.size >= PREFIX_IPS && map.size <= LARGEST) {
+        map.used = arena_alloc(&p->arena, map.size / 8);
+        mark(&map, map.base, SUBNET_RESERVED - 1);
+        mark(&map, map.base + map.size - 1, 1);
+    }
+    return map;
+}
+
+/* Free addresses in reservations; then nobody takes a block from an explicit one by itself. */
+static void apply_reservations(struct subnet_row *s, struct map *map)
+{
+    s->held_back = 0;
+    for (uint32_t i = 0; i < s->reservation_count; i++) {
+        const struct cidr_reservation *kept = &s->reservations[i];
+        uint32_t size = size_of(kept->cidr);
+        for (uint32_t j = 0; map->used && j < size; j++) {
+            uint32_t at = kept->cidr.base + j - map->base;
+            s->held_back += at < map->size && !(map->used[at / 8] >> (at % 8) & 1);
+        }
+        if (!kept->prefix) {
+            mark(map, kept->cidr.base, size);
+        }
+    }
+}
+
+void subnet_map(struct planner *p, const struct eni *enis, uint32_t count, uint64_t asked_ns)
+{
+    struct map *maps = ARENA_ARRAY(&p->arena, struct map, p->subnet_count);
+
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        maps[i] = new_map(p, &p->subnets[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t handle = index_find(&p->subnet_ids, p, aws_id_slice(&enis[i].subnet));
+        if (handle == NONE) {
+            continue;
+        }
+        mark(&maps[handle], enis[i].primary_ip, 1);
+        for (uint32_t j = 0; j < enis[i].ip_count; j++) {
+            mark(&maps[handle], enis[i].ips[j], 1);
+        }
+        for (uint32_t j = 0; j < enis[i].prefix_count; j++) {
+            mark(&maps[handle], enis[i].prefixes[j], PREFIX_IPS);
+        }
+    }
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        struct subnet_row *s = &p->subnets[i];
+        if (!maps[i].used) {
+            continue;
+        }
+        apply_reservations(s, &maps[i]);
+        s->blocks = count_blocks(&maps[i]);
+        s->mapped = true;
+        s->mapped_ns = asked_ns;
+        if (s->refused_blocks && asked_ns > s->refused_blocks_ns && s->blocks == 0) {
+            s->refused_blocks_ns = asked_ns; /* confirmed */
+        }
+        subnet_settle(p, i);
+    }
+}
+
+/* ---- refusals ---- */
+
+static uint64_t hold_ns(struct planner *p, uint32_t refusals)
+{
+    /* The first refusal is the count's lag: the next read may reopen. Repeated ones earn up to 5
+     * minutes. */
+    return refusals <= 1 ? 0 : prng_backoff(&p->prng, 2 * SECOND_NS, 5 * MINUTE_NS, refusals);
+}
+
+void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bool prefixes)
+{
+    struct subnet_row *s = &p->subnets[subnet];
+
+    if (code == CLOUD_SUBNET_GONE) {
+        s->known = false;
+        pools_link(p, subnet);
+    } else if (code == CLOUD_NO_PREFIX || (code == CLOUD_SUBNET_SHORT && prefixes)) {
+        s->refused_blocks = true;
+        s->refused_blocks_ns = p->now_ns;
+        /* Blocks come back seldom, and no count shows it: the next try may wait for a sweep. */
+        s->refused_blocks_until_ns = p->now_ns + MINUTE_NS + hold_ns(p, ++s->refusals);
+        plan_sweep(p, 30 * SECOND_NS);
+    } else {
+        s->refused = true;
+        s->refused_ns = p->now_ns;
+        s->refused_until_ns = p->now_ns + hold_ns(p, ++s->refusals);
+    }
+    plan_observe_subnets(p, SECOND_NS);
+    subnet_settle(p, subnet);
+}
+
+/* ---- how often to read ---- */
+
+enum { PACE_HOT_MS = 2000, PACE_LOW_MS = 5000, PACE_WARM_MS = 10000, PACE_QUIET_MS = 30000 };
+
+static uint32_t pace_of(const struct planner *p, uint32_t subnet)
+{
+    const double moving_per_s = 0.02;
+    const struct subnet_row *s = &p->subnets[subnet];
+    uint32_t pace = decline_per_s(s) > moving_per_s ? PACE_WARM_MS : PACE_QUIET_MS;
+
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        const struct pool_row *row = &p->pools[i];
+        if (!row->live || !s->known) {
+            continue;
+        }
+        uint64_t soon_ns = 3 * row->pool.lead_ns;
+        if ((uint64_t)subnet_exhausted_in_s(s) * SECOND_NS <= soon_ns && subnet_free(s) > 0) {
+            return PACE_HOT_MS;
+        }
+        if (row->links[subnet].member && row->links[subnet].state != SUBNET_Healthy) {
+            pace = PACE_LOW_MS;
+        }
+    }
+    return pace;
+}
+
+void subnet_tick(struct planner *p)
+{
+    const uint64_t hot_for_ns = 30 * SECOND_NS;
+    uint32_t pace = PACE_QUIET_MS;
+
+    if (p->waiting_nodes > 0 || p->active[URGENT_WAITING] + p->active[URGENT_FORECAST] > 0) {
+        pace = PACE_HOT_MS;
+    }
+    if (p->pace_asked_ns != p->subnets_asked_ns || pace == PACE_HOT_MS) {
+        for (uint32_t i = 0; pace > PACE_HOT_MS && i < p->subnet_count; i++) {
+            uint32_t one = pace_of(p, i);
+            pace = one < pace ? one : pace;
+        }
+        p->pace_asked_ns = p->subnets_asked_ns;
+    } else {
+        return;
+    }
+    if (pace < p->pace_ms || p->pace_ms == 0) {
+        p->pace_ns = p->now_ns;
+    } else if (pace == p->pace_ms || p->now_ns - p->pace_ns < hot_for_ns) {
+        p->pace_ns = pace == p->pace_ms ? p->now_ns : p->pace_ns;
+        return;
+    }
+    p->pace_ms = pace;
+    p->pace_ns = p->now_ns;
+    plan_add(p, PLAN_SUBNET_PACE)->pace_ms = pace;
+}
