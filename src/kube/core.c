@@ -12,10 +12,11 @@ enum { NODES_LIMIT = 200000, AGENT_PODS_LIMIT = 400000, POOLS_LIMIT = 1000, OTHE
 
 /* Bookmarks come once a minute, so that silence of less means nothing. */
 #define STALE_NS (90 * SECOND_NS)
-#define STOP_NS (3 * SECOND_NS)       /* for what is still to be written */
-#define RELEASE_NS (2 * SECOND_NS)    /* for the Lease after that */
-#define AGENT_WAIT_NS (3 * SECOND_NS) /* what pods are listed for depends on the agent's settings  \
-                                       */
+#define STOP_NS (3 * SECOND_NS)    /* for what is still to be written */
+#define RELEASE_NS (2 * SECOND_NS) /* for the Lease after that */
+#define AGENT_WAIT_NS                                                                              \
+    (3 * SECOND_NS) /* what pods are listed for depends on the agent's settings                    \
+                     */
 
 #define AGENT_NAMESPACE "kube-system"
 
@@ -72,6 +73,7 @@ static const struct reflector_kind kinds[REFLECTORS] = {
         .rule = "get, list and watch on subnetpools.headroom.dev",
         .selector = "",
         .absent = "the API server does not know SubnetPools: apply crds/; looking again every 20 s",
+        .absent_level = LOG_WARN,
         .list = ENCODING_JSON,
         .watch = ENCODING_JSON,
         .sink = &pools_sink,
@@ -82,6 +84,7 @@ static const struct reflector_kind kinds[REFLECTORS] = {
         .rule = "get, list and watch on eniconfigs.crd.k8s.amazonaws.com",
         .selector = "",
         .absent = "the API server does not know ENIConfigs: custom networking is not in use",
+        .absent_level = LOG_INFO,
         .list = ENCODING_JSON,
         .watch = ENCODING_JSON,
         .sink = &eniconfigs_sink,

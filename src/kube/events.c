@@ -236,20 +236,21 @@ void events_add(struct kube *kube, const struct user_event *event)
 
 void events_step(struct kube *kube)
 {
-    if (!kube->lease.leading || kube->now_ns < events_deadline_ns(kube)) {
+    if (!kube->lease.leading || (!kube->stopping && kube->now_ns < events_deadline_ns(kube))) {
         return;
     }
     for (uint32_t i = 0; i < EVENT_ROWS; i++) {
         struct event_row *row = &kube->writer.rows[i];
-        if (row->count == 0 || row->patch_ns > kube->now_ns) {
+        /* Who stops tells what is left untold. */
+        bool due = row->patch_ns <= kube->now_ns || (kube->stopping && row->patch_ns != NEVER_NS);
+        if (row->count == 0 || !due) {
             continue;
         }
-        struct write *write = writer_wish(kube, WRITE_EVENT, slice_of(row->name));
-        if (!write || write->fresh) {
-            /* The event itself is still on its way, or there are too many. */
-            if (write) {
-                write->again = false;
-            }
+        /* Not while the event itself is on its way, nor when too many are. */
+        struct write *write = writer_find(kube, WRITE_EVENT, slice_of(row->name))
+                                  ? NULL
+                                  : writer_wish(kube, WRITE_EVENT, slice_of(row->name));
+        if (!write) {
             row->patch_ns = kube->now_ns + SECOND_NS;
             continue;
         }

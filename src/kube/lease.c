@@ -64,9 +64,9 @@ static void set_leading(struct kube *kube, bool leading)
     kube->lease.leading = leading;
     kube->stats.leader = leading;
     kube_emit(kube, PLAN_LEASE)->leader = leading;
-    struct log_record *record = log_add(&kube->logs, leading ? LOG_INFO : LOG_WARN, "kube", "%s",
-                                        leading ? "this replica leads now"
-                                                : "this replica does not lead any more");
+    struct log_record *record = log_add(
+        &kube->logs, leading || kube->stopping ? LOG_INFO : LOG_WARN, "kube", "%s",
+        leading ? "this replica leads now" : "this replica does not lead any more");
     log_text(&kube->logs, record, "identity", kube->config.identity);
     log_text(&kube->logs, record, "holder", slice_of(kube->lease.record.holder));
 }

@@ -190,7 +190,8 @@ static void list_absent(struct kube *kube, struct reflector *reflector)
     reflector->kind->sink->end(kube);
     if (!reflector->absent_said) {
         reflector->absent_said = true;
-        (void)log_add(&kube->logs, LOG_WARN, "kube", "%s", reflector->kind->absent);
+        (void)log_add(&kube->logs, reflector->kind->absent_level, "kube", "%s",
+                      reflector->kind->absent);
     }
     reflector->synced = true;
     reflector->must_list = true;

@@ -11,6 +11,7 @@
 #define KUBE_REFLECTOR_H
 
 #include <headroom/kube_wire.h>
+#include <headroom/log.h>
 #include <headroom/proto.h>
 
 #include "request.h"
@@ -37,6 +38,7 @@ struct reflector_kind {
     const char *selector;          /* "fieldSelector=...", encoded, or "" */
     const char *fallback_selector; /* where a server does not know the first one; NULL: none */
     const char *absent; /* 404 means an empty list, and this is said once; NULL: an error */
+    enum log_level absent_level;
     enum encoding list, watch;
     const char *const *columns;
     uint32_t column_count;

@@ -82,15 +82,26 @@ static uint32_t free_handle(struct writer *writer)
     return writer->count++;
 }
 
-struct write *writer_wish(struct kube *kube, enum write_kind kind, struct slice name)
+static struct slice key_for(struct kube *kube, enum write_kind kind, struct slice name)
 {
     static const char marks[] = "tcse";
-    struct writer *writer = &kube->writer;
-    struct slice key = arena_printf(&kube->step, "%c/%.*s", marks[kind], SLICE_ARG(name));
-    uint32_t at = index_find(&writer->index, writer->writes, key);
 
-    if (at != INDEX_NONE) {
-        struct write *write = writer->writes[at];
+    return arena_printf(&kube->step, "%c/%.*s", marks[kind], SLICE_ARG(name));
+}
+
+struct write *writer_find(struct kube *kube, enum write_kind kind, struct slice name)
+{
+    uint32_t at = index_find(&kube->writer.index, kube->writer.writes, key_for(kube, kind, name));
+
+    return at == INDEX_NONE ? NULL : kube->writer.writes[at];
+}
+
+struct write *writer_wish(struct kube *kube, enum write_kind kind, struct slice name)
+{
+    struct writer *writer = &kube->writer;
+    struct write *write = writer_find(kube, kind, name);
+
+    if (write) {
         write->again = write->request != 0;
         buf_reset(&write->text);
         return write;
@@ -99,11 +110,11 @@ struct write *writer_wish(struct kube *kube, enum write_kind kind, struct slice 
         (kind == WRITE_EVENT && writer->events_queued == EVENTS_QUEUED_MAX)) {
         return NULL;
     }
-    at = free_handle(writer);
-    struct write *write = writer->writes[at];
+    uint32_t at = free_handle(writer);
+    write = writer->writes[at];
     *write = (struct write){ .used = true,
                              .kind = kind,
-                             .key = copy(key),
+                             .key = copy(key_for(kube, kind, name)),
                              .name = copy(name),
                              .due_ns = NEVER_NS,
                              .kube = kube };

@@ -70,6 +70,7 @@ bool writer_idle(const struct kube *kube);
 void writer_drop(struct kube *kube);
 
 /* A wish for an object: an old one of the same kind is emptied and reused. NULL: too many. */
+struct write *writer_find(struct kube *kube, enum write_kind kind, struct slice name); /* or NULL */
 struct write *writer_wish(struct kube *kube, enum write_kind kind, struct slice name);
 void writer_queue(struct kube *kube, struct write *write, uint64_t at_ns);
 /* Ends it, or begins anew when a newer wish has come. */
