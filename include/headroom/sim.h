@@ -48,6 +48,10 @@ struct slice sim_ec2_requests(const struct sim_ec2 *ec2, struct arena *arena, ui
 void sim_ec2_http(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uint64_t wall_ns,
                   const struct sim_http_request *request, struct sim_http_response *ret);
 
+/* Lines of shell that make the SDKs and the controller talk to `endpoint` as `who` (empty: the scenario's first identity). Empty: there is
+ * no such identity. In the arena. */
+struct slice sim_ec2_environment(const struct sim_ec2 *ec2, struct arena *arena, struct slice endpoint, struct slice who);
+
 /* The instance metadata service of one instance: paths below /imds/INSTANCE (which `path` begins with) and their IMDSv2 tokens. */
 void sim_ec2_imds(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uint64_t wall_ns,
                   const struct sim_http_request *request, struct sim_http_response *ret);

@@ -124,7 +124,6 @@ void sim_ec2_free(struct sim_ec2 *ec2)
     mem_free(ec2->tokens);
     mem_free(ec2->identities);
     mem_free(ec2->imds_tokens);
-    mem_free(ec2->imds_token_ends);
     mem_free(ec2->holds);
     mem_free(ec2->log);
     mem_free(ec2->vpc_tags.items);

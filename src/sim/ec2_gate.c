@@ -92,7 +92,20 @@ static bool strikes(struct sim_ec2 *ec2, struct sim_fault *fault, struct slice w
     return true;
 }
 
-static void apply(struct sim_ec2 *ec2, const struct sim_fault *fault, struct sim_gate *ret)
+static void hold(struct sim_ec2 *ec2, struct slice who, enum sim_action action, struct sim_gate *ret)
+{
+    if (ret->hold != 0) {
+        return;
+    }
+    ret->hold = ++ec2->next_hold;
+    mem_reserve(&ec2->holds, &ec2->hold_capacity, ec2->hold_count + 1, sizeof(*ec2->holds));
+    struct sim_hold *entry = &ec2->holds[ec2->hold_count++];
+    *entry = (struct sim_hold){ .id = ret->hold, .action = action };
+    (void)snprintf(entry->who, sizeof(entry->who), "%.*s", SLICE_ARG(who));
+}
+
+static void apply(struct sim_ec2 *ec2, const struct sim_fault *fault, struct slice who,
+                  enum sim_action action, struct sim_gate *ret)
 {
     switch (fault->kind) {
     case FAULT_LATENCY:
@@ -117,12 +130,7 @@ static void apply(struct sim_ec2 *ec2, const struct sim_fault *fault, struct sim
         ret->cut_after = fault->cut_after;
         break;
     case FAULT_HOLD:
-        if (ret->hold == 0) {
-            ret->hold = ++ec2->next_hold;
-            mem_reserve(&ec2->holds, &ec2->hold_capacity, ec2->hold_count + 1,
-                        sizeof(*ec2->holds));
-            ec2->holds[ec2->hold_count++] = ret->hold;
-        }
+        hold(ec2, who, action, ret);
         break;
     }
 }
@@ -135,7 +143,7 @@ void sim_gate(struct sim_ec2 *ec2, struct slice who, enum sim_action action, boo
     *ret = (struct sim_gate){ .cut_after = SIZE_MAX, .delay_ns = ec2->latency_ns[action] };
     for (uint32_t i = 0; i < ec2->fault_count; i++) {
         if (strikes(ec2, &ec2->faults[i], who, action)) {
-            apply(ec2, &ec2->faults[i], ret);
+            apply(ec2, &ec2->faults[i], who, action, ret);
         }
     }
     if (ret->lost_request || ret->problem.code) {

@@ -214,3 +214,20 @@ enum err sim_scenario_sessions(struct sim_ec2 *ec2, const struct doc *top, struc
     ec2->imds_token_required = doc_bool_or(doc_get(imds, "require_token"), true);
     return err;
 }
+
+struct slice sim_ec2_environment(const struct sim_ec2 *ec2, struct arena *arena,
+                                 struct slice endpoint, struct slice who)
+{
+    for (uint32_t i = 0; i < ec2->identity_count; i++) {
+        const struct sim_identity *identity = &ec2->identities[i];
+        if (!identity->session && (who.len == 0 || slice_eq(identity->who, who))) {
+            return arena_printf(arena,
+                                "export AWS_ENDPOINT_URL='%.*s'\nexport AWS_REGION='%.*s'\n"
+                                "export AWS_ACCESS_KEY_ID='%.*s'\n"
+                                "export AWS_SECRET_ACCESS_KEY='%.*s'\n",
+                                SLICE_ARG(endpoint), SLICE_ARG(ec2->region),
+                                SLICE_ARG(identity->key_id), SLICE_ARG(identity->secret));
+        }
+    }
+    return (struct slice){ 0 };
+}

@@ -345,7 +345,7 @@ static enum err read_instance(struct sim_ec2 *ec2, const struct doc *row, struct
                                         "tags", "secondary_ips", "prefixes",
                                         /* of the players of nodes */
                                         "node", "labels", "annotations", "max_pods", "agent",
-                                        "taints", "pods", NULL };
+                                        "taints", NULL };
     struct slice groups[SIM_GROUPS_MAX];
     struct sim_run run = { .groups = groups, .at_once = true };
     uint64_t count = 1, ips = 0, prefixes = 0;

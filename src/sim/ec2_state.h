@@ -193,7 +193,6 @@ struct sim_token {
     X(DescribeSecurityGroups, false, 100, 20)                                                      \
     X(DescribeVpcs, false, 100, 20)                                                                \
     X(DescribeAvailabilityZones, false, 100, 20)                                                   \
-    X(DescribeTags, false, 100, 20)                                                                \
     X(GetSubnetCidrReservations, false, 100, 20)                                                   \
     X(GetCallerIdentity, false, 1000, 1000)                                                        \
     X(AssumeRole, false, 1000, 1000)                                                               \
@@ -245,12 +244,24 @@ struct sim_fault {
     uint64_t hits;
 };
 
+struct sim_hold {
+    uint64_t id;
+    enum sim_action action;
+    char who[40];
+};
+
 /* An access key and whom it stands for. Sessions (STS, instance profile) have a token and an end. */
 struct sim_identity {
     struct slice key_id, secret, token;
     struct slice who;
-    bool session;
+    bool session, of_instance;
     uint64_t expires_wall_ns; /* 0: never */
+};
+
+struct sim_imds_token {
+    struct aws_id instance;
+    uint64_t ends_wall_ns;
+    char text[48];
 };
 
 struct sim_request_log {
@@ -320,7 +331,7 @@ struct sim_ec2 {
     uint32_t fault_count;
     uint64_t next_fault;
     uint64_t next_hold;
-    uint64_t *holds; /* answers that wait to be released */
+    struct sim_hold *holds; /* answers that wait to be released */
     uint32_t hold_count, hold_capacity;
 
     struct sim_identity *identities;
@@ -329,9 +340,8 @@ struct sim_ec2 {
     struct slice web_identity_token; /* "": any that is not empty */
     uint64_t session_ns;             /* how long a session lives */
     bool imds_token_required;
-    struct slice *imds_tokens;
-    uint64_t *imds_token_ends;
-    uint32_t imds_token_count, imds_token_capacity, imds_token_ends_capacity;
+    struct sim_imds_token *imds_tokens;
+    uint32_t imds_token_count, imds_token_capacity;
     struct sim_policy *policies;
     uint32_t policy_count, policy_capacity;
 
