@@ -410,6 +410,9 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
         return start_answer(web, wsi, session, in);
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return go_on_answer(web, wsi, session);
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return 0; /* nobody wants it, and the answer is on its way */
     case LWS_CALLBACK_CLOSED_HTTP:
         if (session) {
             text_drop(session->text);
