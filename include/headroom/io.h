@@ -39,6 +39,13 @@ enum err io_read_file(struct arena *arena, const char *path, size_t max, struct 
                       struct error *error) ERR_CHECKED;
 /* Writes all of it to a file descriptor (1: stdout, 2: stderr). */
 enum err io_write(int fd, struct slice s, struct error *error) ERR_CHECKED;
+/* What this process has used so far: CPU of user and system, memory that is resident now. */
+void io_usage(double *ret_cpu_seconds, uint64_t *ret_resident_bytes);
+/* This machine's (in a pod: the pod's) name, in the arena. */
+struct slice io_host_name(struct arena *arena);
+bool io_file_exists(const char *path);
+/* From here on neither a core dump nor a debugger of the same user shows what is in memory. */
+void io_hide_memory(void);
 /* The environment; empty slice when not set. Borrowed for the process's life. */
 struct slice io_env(const char *name);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -105,6 +106,54 @@ enum err io_write(int fd, struct slice s, struct error *error)
         s.len -= (size_t)put;
     }
     return ERR_OK;
+}
+
+static uint64_t resident_bytes(void)
+{
+    char text[128];
+    uint64_t pages = 0;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t got = read(fd, text, sizeof(text));
+    (void)close(fd);
+    struct slice rest = { text, got > 0 ? (size_t)got : 0 };
+    (void)slice_cut(&rest, ' ');
+    if (slice_u64(slice_cut(&rest, ' '), UINT32_MAX, &pages) != ERR_OK) {
+        return 0;
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void io_usage(double *ret_cpu_seconds, uint64_t *ret_resident_bytes)
+{
+    *ret_cpu_seconds = (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+    *ret_resident_bytes = resident_bytes();
+}
+
+struct slice io_host_name(struct arena *arena)
+{
+    char name[256];
+
+    if (gethostname(name, sizeof(name)) < 0) {
+        return SLICE("unknown");
+    }
+    name[sizeof(name) - 1] = '\0';
+    return arena_slice(arena, slice_of(name));
+}
+
+bool io_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+void io_hide_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* the search for leaks needs to look */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 struct slice io_env(const char *name)
