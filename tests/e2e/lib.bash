@@ -141,12 +141,14 @@ fault_met() { jq_true ".faults | any(.action == \"$1\" and .hits > 0)" sim_get s
 
 # ---- the controller ----
 
-# What the program finds in a pod: a service account, and AWS's environment.
-controller_env() {
-    env -i PATH="$PATH" HOME="$WORK" KUBECONFIG="${CONTROLLER_KUBECONFIG:-$TESTENV/controller.kubeconfig}" \
-        AWS_REGION=us-west-2 AWS_ENDPOINT_URL="${AWS_ENDPOINT_URL:-$SIM}" AWS_EC2_METADATA_DISABLED=true \
-        AWS_ACCESS_KEY_ID="${AWS_ACCESS_KEY_ID-AKIACONTROLLEREXAMPLE}" \
-        AWS_SECRET_ACCESS_KEY="${AWS_SECRET_ACCESS_KEY-controller+secret/for/tests/EXAMPLEKEY}" "$@"
+# The program as it finds itself in a pod: a service account's kubeconfig, and AWS's environment. In $COMMAND.
+# CONTROLLER_KUBECONFIG, CONTROLLER_EC2 and CONTROLLER_KEYS="id secret" (or none) replace the right ones.
+controller_command() {
+    local keys=${CONTROLLER_KEYS-AKIACONTROLLEREXAMPLE controller+secret/for/tests/EXAMPLEKEY}
+    COMMAND=(env -i "PATH=$PATH" "HOME=$WORK" "KUBECONFIG=${CONTROLLER_KUBECONFIG:-$TESTENV/controller.kubeconfig}"
+        AWS_REGION=us-west-2 "AWS_ENDPOINT_URL=${CONTROLLER_EC2:-$SIM}" AWS_EC2_METADATA_DISABLED=true)
+    [ -z "$keys" ] || COMMAND+=("AWS_ACCESS_KEY_ID=${keys% *}" "AWS_SECRET_ACCESS_KEY=${keys#* }")
+    COMMAND+=("$ROOT/build/headroom-controller" "$@")
 }
 
 # controller_start [FLAG..]: METRICS is where it answers. A second one does not stop the first.
@@ -154,12 +156,8 @@ controller_start() {
     local port
     port=$(free_port)
     METRICS=http://127.0.0.1:$port
-    launch controller env -i PATH="$PATH" HOME="$WORK" \
-        KUBECONFIG="${CONTROLLER_KUBECONFIG:-$TESTENV/controller.kubeconfig}" \
-        AWS_REGION=us-west-2 AWS_ENDPOINT_URL="${AWS_ENDPOINT_URL:-$SIM}" AWS_EC2_METADATA_DISABLED=true \
-        ${AWS_ACCESS_KEY_ID-AWS_ACCESS_KEY_ID=AKIACONTROLLEREXAMPLE} ${AWS_ACCESS_KEY_ID:+AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID} \
-        AWS_SECRET_ACCESS_KEY="${AWS_SECRET_ACCESS_KEY-controller+secret/for/tests/EXAMPLEKEY}" \
-        "$ROOT/build/headroom-controller" "--listen=127.0.0.1:$port" "$@"
+    controller_command "--listen=127.0.0.1:$port" "$@"
+    launch controller "${COMMAND[@]}"
     CONTROLLER_PID=$LAUNCHED
 }
 

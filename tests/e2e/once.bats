@@ -13,7 +13,8 @@ teardown() {
 }
 
 once() {
-    controller_env timeout 60 "$ROOT/build/headroom-controller" --once --dry-run -o json "$@" 2>"$WORK/controller.log" >"$WORK/plan.json"
+    controller_command --once --dry-run -o json "$@"
+    timeout 60 "${COMMAND[@]}" 2>"$WORK/controller.log" >"$WORK/plan.json"
 }
 
 @test "it prints the plan as JSON, changes nothing, and ends with 0" {
