@@ -223,9 +223,10 @@ struct slice sim_ec2_environment(const struct sim_ec2 *ec2, struct arena *arena,
         if (!identity->session && (who.len == 0 || slice_eq(identity->who, who))) {
             return arena_printf(arena,
                                 "export AWS_ENDPOINT_URL='%.*s'\nexport AWS_REGION='%.*s'\n"
+                                "export AWS_DEFAULT_REGION='%.*s'\n"
                                 "export AWS_ACCESS_KEY_ID='%.*s'\n"
                                 "export AWS_SECRET_ACCESS_KEY='%.*s'\n",
-                                SLICE_ARG(endpoint), SLICE_ARG(ec2->region),
+                                SLICE_ARG(endpoint), SLICE_ARG(ec2->region), SLICE_ARG(ec2->region),
                                 SLICE_ARG(identity->key_id), SLICE_ARG(identity->secret));
         }
     }
