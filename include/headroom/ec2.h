@@ -38,7 +38,7 @@ struct ec2_config {
     uint64_t seed;
     uint64_t fetch_base;        /* ids of fetches are fetch_base + 1, 2, ... */
     double budget_share;        /* of the documented refill and burst that we allow ourselves; 0: 1/3 */
-    struct slice cluster_name;  /* for the search for leftovers; may be empty until ec2_set_cluster */
+    struct slice cluster_name;  /* shown in User-Agent; may be empty until ec2_set_cluster */
     uint32_t subnet_pace_ms;    /* first pace of subnet reads; 0: 15,000 */
     uint32_t sweep_pace_ms;     /* reads of all ENIs; 0: 300,000 */
 };
@@ -87,9 +87,6 @@ struct ec2_output {
 
 void ec2_step(struct ec2 *ec2, const struct ec2_input *input, struct ec2_output *out);
 uint64_t ec2_deadline_ns(const struct ec2 *ec2);
-
-/* The cluster's name, once it is learnt from the agent's settings; copied. */
-void ec2_set_cluster(struct ec2 *ec2, struct slice name);
 
 /* No mutation is under way or queued: a stop may complete. */
 bool ec2_idle(const struct ec2 *ec2);

@@ -173,8 +173,8 @@ static void sign(struct ec2 *ec2, struct call *call, struct fetch *fetch)
                                                      slice_of(ec2->identity.region), SLICE("ec2"),
                                                      slice_of(date), &request);
     headers[count++] = (struct fetch_header){ SLICE("Authorization"), authorization };
-    if (ec2->env.user_agent.len > 0) {
-        headers[count++] = (struct fetch_header){ SLICE("User-Agent"), ec2->env.user_agent };
+    if (ec2->user_agent[0]) {
+        headers[count++] = (struct fetch_header){ SLICE("User-Agent"), slice_of(ec2->user_agent) };
     }
     fetch->headers = headers;
     fetch->header_count = count;

@@ -219,6 +219,7 @@ struct op_stats {
 struct ec2 {
     struct ec2_environment env; /* in `arena` */
     struct arena arena;
+    char user_agent[160];
     struct prng prng;
     uint64_t fetch_next;
     struct fetch_tls tls;
