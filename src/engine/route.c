@@ -77,7 +77,6 @@ static void learn_cluster(struct engine *engine, struct slice name)
     }
     mem_free(engine->cluster_name);
     engine->cluster_name = copy_text(name);
-    ec2_set_cluster(engine->ec2, name);
 }
 
 static void kube_event(struct engine *engine, const struct plan_event *event)
