@@ -38,7 +38,7 @@ struct ec2_config {
     uint64_t seed;
     uint64_t fetch_base;        /* ids of fetches are fetch_base + 1, 2, ... */
     double budget_share;        /* of the documented refill and burst that we allow ourselves; 0: 1/3 */
-    struct slice cluster_name;  /* shown in User-Agent; may be empty until ec2_set_cluster */
+    struct slice cluster_name;  /* goes into the User-Agent, which CloudTrail shows; may be empty */
     uint32_t subnet_pace_ms;    /* first pace of subnet reads; 0: 15,000 */
     uint32_t sweep_pace_ms;     /* reads of all ENIs; 0: 300,000 */
 };

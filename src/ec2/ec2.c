@@ -83,6 +83,20 @@ static void init_buckets(struct ec2 *ec2, double share)
 #undef X
 }
 
+/* A header's value: what is not plain becomes "-". */
+static void set_user_agent(struct ec2 *ec2, struct slice name)
+{
+    (void)snprintf(ec2->user_agent, sizeof(ec2->user_agent), "%.*s%s%.*s",
+                   (int)(ec2->env.user_agent.len < 60 ? ec2->env.user_agent.len : 60),
+                   ec2->env.user_agent.data, name.len > 0 ? " cluster/" : "",
+                   (int)(name.len < 80 ? name.len : 80), name.data ? name.data : "");
+    for (char *at = ec2->user_agent; *at; at++) {
+        if (*at < ' ' || *at > '~') {
+            *at = '-';
+        }
+    }
+}
+
 struct ec2 *ec2_new(const struct ec2_config *config)
 {
     struct ec2 *ec2 = mem_resize(NULL, 1, sizeof(*ec2));
@@ -96,24 +110,10 @@ struct ec2 *ec2_new(const struct ec2_config *config)
     prng_init(&ec2->prng, config->seed);
     ec2->fetch_next = config->fetch_base;
     init_buckets(ec2, config->budget_share > 0 ? config->budget_share : 1.0 / 3);
-    ec2_set_cluster(ec2, config->cluster_name);
+    set_user_agent(ec2, config->cluster_name);
     ec2_identity_init(&ec2->identity);
     ec2_reads_init(ec2, config);
     return ec2;
-}
-
-/* A header's value: what is not plain becomes "-". */
-void ec2_set_cluster(struct ec2 *ec2, struct slice name)
-{
-    (void)snprintf(ec2->user_agent, sizeof(ec2->user_agent), "%.*s%s%.*s",
-                   (int)(ec2->env.user_agent.len < 60 ? ec2->env.user_agent.len : 60),
-                   ec2->env.user_agent.data, name.len > 0 ? " cluster/" : "",
-                   (int)(name.len < 80 ? name.len : 80), name.data ? name.data : "");
-    for (char *at = ec2->user_agent; *at; at++) {
-        if (*at < ' ' || *at > '~') {
-            *at = '-';
-        }
-    }
 }
 
 void ec2_free(struct ec2 *ec2)
