@@ -57,6 +57,7 @@ struct planner *plan_new(const struct plan_config *config)
     timers_init(&p->timers);
     timers_init(&p->needy);
     p->node_unused = NONE;
+    p->sweep_due_ns = TIMERS_NEVER;
     p->order_unused = NONE;
     agent_settings_default(&p->agent);
     return p;
@@ -237,7 +238,21 @@ void plan_observe_subnets(struct planner *p, uint64_t apart_ns)
 
 void plan_sweep(struct planner *p, uint64_t apart_ns)
 {
-    if (p->sweep_sent_ns == 0 || p->now_ns - p->sweep_sent_ns >= apart_ns) {
+    uint64_t due_ns = p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + apart_ns;
+
+    p->sweep_due_ns = due_ns < p->sweep_due_ns ? due_ns : p->sweep_due_ns;
+}
+
+static void send_sweep(struct planner *p)
+{
+    if (!p->leader && !p->config.dry_run) {
+        return;
+    }
+    if (p->leader && !p->swept) {
+        plan_sweep(p, 15 * SECOND_NS);
+    }
+    if (p->sweep_due_ns <= p->now_ns) {
+        p->sweep_due_ns = TIMERS_NEVER;
         p->sweep_sent_ns = p->now_ns;
         plan_add(p, PLAN_OBSERVE)->urgency = URGENT_REFRESH;
     }
@@ -377,9 +392,6 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
     p->action_count = 0;
 
     dispatch(p, event);
-    if (p->leader && !p->swept) {
-        plan_sweep(p, 15 * SECOND_NS);
-    }
     if (plan_acting(p) != p->was_acting) {
         p->was_acting = !p->was_acting;
         plan_dirty_all(p);
@@ -393,6 +405,7 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
         leftover_tick(p);
     }
     subnet_tick(p);
+    send_sweep(p);
     status_tick(p);
     *out = (struct plan_actions){
         .items = p->actions,
@@ -415,8 +428,8 @@ uint64_t plan_deadline_ns(const struct planner *p)
         at_ns = p->dirty_count > 0 ? p->now_ns : timers_next_ns(&p->timers);
         at_ns = sooner(at_ns, status_deadline_ns(p));
     }
-    if (p->leader && !p->swept) {
-        at_ns = sooner(at_ns, p->sweep_sent_ns + 15 * SECOND_NS);
+    if (p->leader || p->config.dry_run) {
+        at_ns = sooner(at_ns, p->sweep_due_ns);
     }
     if (plan_acting(p)) {
         at_ns = sooner(at_ns, leftover_deadline_ns(p));

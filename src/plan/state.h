@@ -57,7 +57,8 @@ struct subnet_row {
     struct cidr_reservation *reservations;
     uint32_t reservation_count, reservation_capacity;
 
-    double fast_per_s, slow_per_s; /* decline of `available` without our own doing */
+    double fast_per_s, slow_per_s;            /* decline of `available` without our own doing */
+    uint64_t declined_ns, declined_before_ns; /* the last two reads that showed a decline */
 
     uint64_t refused_ns;       /* EC2 said full: only a read that began later reopens */
     uint64_t refused_until_ns; /* and not before this */
@@ -250,7 +251,7 @@ struct planner {
     struct log_list logs;
 
     bool synced, kube_stale, leader, have_subnets, have_groups, have_agent;
-    uint64_t leader_ns, swept_ns, sweep_sent_ns, subnets_sent_ns, subnets_asked_ns;
+    uint64_t leader_ns, swept_ns, sweep_sent_ns, sweep_due_ns, subnets_sent_ns, subnets_asked_ns;
     bool swept, was_acting;
     struct agent_settings agent;
     struct arena agent_arena;

@@ -50,8 +50,14 @@ uint32_t subnet_blocks(const struct subnet_row *s)
     return s->refused_blocks ? 0 : seen < most ? seen : most;
 }
 
+/* One read that shows less is a wave; two near each other are a trend. */
 static double decline_per_s(const struct subnet_row *s)
 {
+    const uint64_t near_ns = MINUTE_NS;
+
+    if (s->declined_before_ns == 0 || s->declined_ns - s->declined_before_ns > near_ns) {
+        return 0;
+    }
     return s->fast_per_s < 2 * s->slow_per_s ? s->fast_per_s : 2 * s->slow_per_s;
 }
 
@@ -323,6 +329,10 @@ static void take_count(struct planner *p, struct subnet_row *s, const struct sub
         double taken = (double)s->available - (double)subnet->available - (double)s->own_taken;
         follow(&s->fast_per_s, taken, apart_s, FAST_S);
         follow(&s->slow_per_s, taken, apart_s, SLOW_S);
+        if (taken > 0) {
+            s->declined_before_ns = s->declined_ns;
+            s->declined_ns = asked_ns;
+        }
     }
     s->own_taken = 0;
     s->available = subnet->available;
@@ -344,6 +354,33 @@ static void take_one(struct planner *p, const struct subnet *subnet, uint64_t as
     s->touched = true;
     if (moved && s->zone != NONE) {
         plan_dirty_zone(p, s->zone);
+    }
+}
+
+/* Only a sweep shows blocks and what is free in reservations: wanted once for each subnet, and
+ * often while blocks are scarce in prefix mode. */
+static void ask_for_maps(struct planner *p)
+{
+    enum { SCARCE = 8 };
+    bool unmapped = false;
+    bool scarce = false;
+
+    for (uint32_t i = 0; i < p->subnet_count; i++) {
+        const struct subnet_row *s = &p->subnets[i];
+        bool member = false;
+        for (uint32_t j = 0; s->known && j < p->pool_count; j++) {
+            member = member || (p->pools[j].live && p->pools[j].links[i].member);
+        }
+        unmapped = unmapped || (member && s->mapped_ns == 0 &&
+                                (p->agent.prefix_delegation || s->reservation_count > 0));
+        scarce = scarce || (member && p->agent.prefix_delegation && subnet_blocks(s) <= SCARCE &&
+                            s->available >= PREFIX_IPS);
+    }
+    if (unmapped) {
+        /* The last sweep came before the subnets were known. */
+        plan_sweep(p, p->swept_ns >= p->sweep_sent_ns ? SECOND_NS : 15 * SECOND_NS);
+    } else if (scarce) {
+        plan_sweep(p, 30 * SECOND_NS);
     }
 }
 
@@ -371,6 +408,7 @@ void subnet_observe(struct planner *p, const struct plan_event *event)
         }
         subnet_settle(p, i);
     }
+    ask_for_maps(p);
     if (!p->have_subnets) {
         p->have_subnets = true;
         for (uint32_t i = 0; i < p->pool_count; i++) {
@@ -459,13 +497,13 @@ void subnet_map(struct planner *p, const struct eni *enis, uint32_t count, uint6
     }
     for (uint32_t i = 0; i < p->subnet_count; i++) {
         struct subnet_row *s = &p->subnets[i];
+        s->mapped_ns = s->known ? asked_ns : s->mapped_ns;
         if (!maps[i].used) {
             continue;
         }
         apply_reservations(s, &maps[i]);
         s->blocks = count_blocks(&maps[i]);
         s->mapped = true;
-        s->mapped_ns = asked_ns;
         if (s->refused_blocks && asked_ns > s->refused_blocks_ns && s->blocks == 0) {
             s->refused_blocks_ns = asked_ns; /* confirmed */
         }
@@ -512,15 +550,16 @@ static uint32_t pace_of(const struct planner *p, uint32_t subnet)
 {
     const double moving_per_s = 0.02;
     const struct subnet_row *s = &p->subnets[subnet];
-    uint32_t pace = decline_per_s(s) > moving_per_s ? PACE_WARM_MS : PACE_QUIET_MS;
+    uint32_t pace = s->fast_per_s > moving_per_s ? PACE_WARM_MS : PACE_QUIET_MS;
 
     for (uint32_t i = 0; i < p->pool_count; i++) {
         const struct pool_row *row = &p->pools[i];
         if (!row->live || !s->known) {
             continue;
         }
-        uint64_t soon_ns = 3 * row->pool.lead_ns;
-        if ((uint64_t)subnet_exhausted_in_s(s) * SECOND_NS <= soon_ns && subnet_free(s) > 0) {
+        /* Also a single wave is looked at closely: the next read tells whether it is a trend. */
+        double soon_s = 3 * (double)row->pool.lead_ns / (double)SECOND_NS;
+        if (subnet_free(s) > 0 && s->fast_per_s * soon_s > (double)subnet_free(s)) {
             return PACE_HOT_MS;
         }
         if (row->links[subnet].member && row->links[subnet].state != SUBNET_Healthy) {

@@ -453,7 +453,6 @@ void story_go(struct story *s)
     if (s->sweeps == 0 || s->deaf) {
         story_sweep(s);
     }
-    story_forget(s);
 }
 
 /* ---- what EC2 tells ---- */
