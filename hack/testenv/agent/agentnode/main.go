@@ -5,6 +5,9 @@
 //	agentnode host -pid PID -imds http://127.0.0.1:P/imds/INSTANCE -forward PORT,PORT
 //	    PID's network namespace gets 127.0.0.1:PORT of ours, EC2's metadata service on 127.0.0.1:8169, and a veth with the MAC
 //	    of each ENI that the metadata service shows, for as long as it shows it. Runs until it is ended.
+//	agentnode kubelet -socket SOCKET -node NODE -kubeconfig FILE
+//	    Plays the kubelet for the pods of NODE: asks the agent for each until it has an address, writes its status, and tells
+//	    in JSON lines how long each pod waited.
 //	agentnode add -socket SOCKET NAMESPACE/NAME
 //	    A pod's CNI ADD: prints its address, or exits with 3 when the agent has none.
 //	agentnode del -socket SOCKET NAMESPACE/NAME
@@ -22,7 +25,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sort"
 	"strconv"
@@ -210,54 +212,76 @@ func host(arguments []string) error {
 	return nil
 }
 
-// The container's id stands for the pod's sandbox: the same pod has the same one, so that a repeated ADD gets the same address.
+func dial(socket string) (*grpc.ClientConn, rpc.CNIBackendClient, error) {
+	connection, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, err
+	}
+	return connection, rpc.NewCNIBackendClient(connection), nil
+}
+
+// add asks for a pod's address; "" when the agent has none. The sandbox's id makes a repeated ADD get the same address.
+func add(ctx context.Context, agent rpc.CNIBackendClient, namespace, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply, err := agent.AddNetwork(ctx, &rpc.AddNetworkRequest{
+		K8S_POD_NAME: name, K8S_POD_NAMESPACE: namespace, K8S_POD_INFRA_CONTAINER_ID: sandbox(namespace, name),
+		ContainerID: sandbox(namespace, name), IfName: "eth0", NetworkName: "aws-cni", Netns: "/proc/self/ns/net",
+	})
+	if err != nil || !reply.Success || len(reply.IPAllocationMetadata) == 0 {
+		return "", err
+	}
+	return reply.IPAllocationMetadata[0].IPv4Addr, nil
+}
+
+func del(ctx context.Context, agent rpc.CNIBackendClient, namespace, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply, err := agent.DelNetwork(ctx, &rpc.DelNetworkRequest{
+		K8S_POD_NAME: name, K8S_POD_NAMESPACE: namespace, K8S_POD_INFRA_CONTAINER_ID: sandbox(namespace, name),
+		ContainerID: sandbox(namespace, name), IfName: "eth0", NetworkName: "aws-cni", Reason: "PodDeleted",
+	})
+	if err == nil && !reply.Success {
+		err = fmt.Errorf("the agent does not know %s/%s", namespace, name)
+	}
+	return err
+}
+
 func call(verb string, arguments []string) (int, error) {
 	flags := flag.NewFlagSet(verb, flag.ExitOnError)
 	socket := flags.String("socket", "", "the agent's gRPC socket")
 	_ = flags.Parse(arguments)
-	namespace, name := filepath.Split(flags.Arg(0))
-	namespace = strings.TrimSuffix(namespace, "/")
-
-	connection, err := grpc.NewClient("unix://"+*socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	namespace, name, found := strings.Cut(flags.Arg(0), "/")
+	if !found || (verb != "add" && verb != "del") {
+		return 2, fmt.Errorf("usage: agentnode add|del -socket SOCKET NAMESPACE/NAME")
+	}
+	connection, agent, err := dial(*socket)
 	if err != nil {
 		return 1, err
 	}
 	defer connection.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	client := rpc.NewCNIBackendClient(connection)
-	sandbox := "sandbox-" + namespace + "-" + name
 	if verb == "del" {
-		reply, err := client.DelNetwork(ctx, &rpc.DelNetworkRequest{
-			K8S_POD_NAME: name, K8S_POD_NAMESPACE: namespace, K8S_POD_INFRA_CONTAINER_ID: sandbox,
-			ContainerID: sandbox, IfName: "eth0", NetworkName: "aws-cni", Reason: "PodDeleted",
-		})
-		if err == nil && !reply.Success {
-			err = fmt.Errorf("the agent does not know %s", flags.Arg(0))
-		}
-		return 1, err
+		return 1, del(context.Background(), agent, namespace, name)
 	}
-	reply, err := client.AddNetwork(ctx, &rpc.AddNetworkRequest{
-		K8S_POD_NAME: name, K8S_POD_NAMESPACE: namespace, K8S_POD_INFRA_CONTAINER_ID: sandbox,
-		ContainerID: sandbox, IfName: "eth0", NetworkName: "aws-cni", Netns: "/proc/self/ns/net",
-	})
-	if err != nil {
-		return 1, err
-	}
-	if !reply.Success || len(reply.IPAllocationMetadata) == 0 {
+	ip, err := add(context.Background(), agent, namespace, name)
+	if err == nil && ip == "" {
 		return 3, fmt.Errorf("failed to assign an IP address to container")
 	}
-	fmt.Println(reply.IPAllocationMetadata[0].IPv4Addr)
-	return 0, nil
+	if err == nil {
+		fmt.Println(ip)
+	}
+	return 1, err
 }
 
 func main() {
 	var err error
 	code := 1
 	if len(os.Args) < 2 {
-		err = fmt.Errorf("usage: agentnode host|add|del ...")
+		err = fmt.Errorf("usage: agentnode host|kubelet|add|del ...")
 	} else if os.Args[1] == "host" {
 		err = host(os.Args[2:])
+	} else if os.Args[1] == "kubelet" {
+		err = runKubelet(os.Args[2:])
 	} else {
 		code, err = call(os.Args[1], os.Args[2:])
 	}
