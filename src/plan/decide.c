@@ -400,10 +400,14 @@ static void watch_adoption(struct planner *p, uint32_t handle, const struct view
         if (eni->adopted || !node_eligible(p, node, eni)) {
             continue;
         }
-        if (age_ns >= ADOPTION_NS && !v->short_now) {
+        if (age_ns >= ADOPTION_NS && (v->waiting == 0 || v->avail >= (int32_t)v->waiting)) {
             eni->adopted = true; /* nothing contradicts */
             plan_dirty(p, handle);
             continue;
+        }
+        if (age_ns >= ADOPTION_NS && !eni->told && plan_acting(p)) {
+            eni->told = true;
+            report_unadopted(p, node, eni);
         }
         uint64_t first_ns = eni->since_ns + 20 * SECOND_NS;
         uint64_t next_ns = node->enis_asked_ns + (age_ns >= ADOPTION_NS ? MINUTE_NS : apart_ns);

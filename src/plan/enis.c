@@ -134,6 +134,7 @@ static void set_eni(struct planner *p, struct node_eni *row, const struct facts 
     row->instance_tag = facts->instance;
     row->delete_on_termination = eni->delete_on_termination;
     row->since_ns = old ? old->since_ns : p->now_ns;
+    row->told = old && old->told;
     /* Addresses that we did not give: the agent works with it. */
     row->adopted = old && (old->adopted || row->ips > old->ips || row->prefixes > old->prefixes);
 }

@@ -45,14 +45,19 @@ static bool is_capacity(enum cloud_code code)
            code == CLOUD_SUBNET_GONE;
 }
 
+static void touch_all(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        pools_touch(p, i, true);
+    }
+}
+
 static void hold_quota(struct planner *p, enum cloud_code code)
 {
     p->quota = code;
     p->quota_until_ns = p->now_ns + jitter(p, MINUTE_NS, 10 * MINUTE_NS,
                                            p->quota_tries < 8 ? p->quota_tries++ : 8);
-    for (uint32_t i = 0; i < p->pool_count; i++) {
-        pools_touch(p, i, true);
-    }
+    touch_all(p);
 }
 
 static void hold_denied(struct planner *p)
@@ -60,9 +65,7 @@ static void hold_denied(struct planner *p)
     p->denied = true;
     p->denied_until_ns = p->now_ns + jitter(p, 30 * SECOND_NS, 10 * MINUTE_NS,
                                             p->denied_tries < 8 ? p->denied_tries++ : 8);
-    for (uint32_t i = 0; i < p->pool_count; i++) {
-        pools_touch(p, i, true);
-    }
+    touch_all(p);
 }
 
 /* What the code says beyond "not now". */
@@ -163,11 +166,15 @@ static void attach_failed(struct planner *p, struct order *order, const struct c
         ledger_end(p, order); /* tried again after mended_ns */
         return;
     }
+    bool unclear = may_have_happened(order, result);
+    if (order->created_ns == 0 && !unclear) {
+        ledger_release(p, order);
+    }
     learn(p, order, result);
     if (order->node != NONE && (!is_capacity(result->code) && result->code != CLOUD_FENCED)) {
         report_refusal(p, order, result);
     }
-    if (may_have_happened(order, result)) {
+    if (unclear) {
         order->again = true;
         order->tries++;
         plan_dirty(p, order->node);
@@ -178,9 +185,6 @@ static void attach_failed(struct planner *p, struct order *order, const struct c
         return;
     }
     keep_leftover(p, order, result);
-    if (order->created_ns == 0) {
-        ledger_release(p, order);
-    }
     ledger_end(p, order);
 }
 
@@ -221,6 +225,9 @@ static void succeeded(struct planner *p, struct order *order)
 {
     struct node_row *node = order->node == NONE ? NULL : &p->nodes[order->node];
 
+    if (p->quota != CLOUD_OK || p->denied) {
+        touch_all(p);
+    }
     p->quota = CLOUD_OK;
     p->quota_tries = 0;
     p->denied = false;

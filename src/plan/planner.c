@@ -243,15 +243,19 @@ void plan_sweep(struct planner *p, uint64_t apart_ns)
     p->sweep_due_ns = due_ns < p->sweep_due_ns ? due_ns : p->sweep_due_ns;
 }
 
+/* The one without which nothing is done: asked for again while no answer comes. */
+static uint64_t first_sweep_ns(const struct planner *p)
+{
+    return p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + 15 * SECOND_NS;
+}
+
 static void send_sweep(struct planner *p)
 {
     if (!p->leader && !p->config.dry_run) {
         return;
     }
-    if (p->leader && !p->swept) {
-        plan_sweep(p, 15 * SECOND_NS);
-    }
-    if (p->sweep_due_ns <= p->now_ns) {
+    bool first = p->leader && !p->swept && first_sweep_ns(p) <= p->now_ns;
+    if (first || p->sweep_due_ns <= p->now_ns) {
         p->sweep_due_ns = TIMERS_NEVER;
         p->sweep_sent_ns = p->now_ns;
         plan_add(p, PLAN_OBSERVE)->urgency = URGENT_REFRESH;
@@ -430,6 +434,9 @@ uint64_t plan_deadline_ns(const struct planner *p)
     }
     if (p->leader || p->config.dry_run) {
         at_ns = sooner(at_ns, p->sweep_due_ns);
+    }
+    if (p->leader && !p->swept) {
+        at_ns = sooner(at_ns, first_sweep_ns(p));
     }
     if (plan_acting(p)) {
         at_ns = sooner(at_ns, leftover_deadline_ns(p));

@@ -308,6 +308,17 @@ void report_attached(struct planner *p, const struct order *order)
     log_number(record, "took_ms", (int64_t)((p->now_ns - order->began_ns) / 1000000));
 }
 
+void report_unadopted(struct planner *p, const struct node_row *node, const struct node_eni *eni)
+{
+    report_node_event(
+        p, node, EVENT_AgentIncompatible, true,
+        arena_printf(&p->arena,
+                     "%s is attached for more than five minutes, pods wait, and aws-node has not "
+                     "adopted it; look at the log of aws-node on this node, and whether its role "
+                     "allows ec2:CreateTags",
+                     eni->id.text));
+}
+
 static const char *advice(enum cloud_code code)
 {
     switch (code) {

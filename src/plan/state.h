@@ -146,6 +146,7 @@ struct node_eni {
     uint8_t device_index, card, type;
     bool ours, adopted;
     bool unmanaged;   /* the agent leaves it alone */
+    bool told;        /* users know that the agent does not adopt it */
     bool provisional; /* from a result, not yet from a read */
     bool delete_on_termination;
     bool owner_tag, instance_tag;
@@ -496,6 +497,7 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
 void report_refusal(struct planner *p, const struct order *order,
                     const struct cloud_result *result);
 void report_attached(struct planner *p, const struct order *order);
+void report_unadopted(struct planner *p, const struct node_row *node, const struct node_eni *eni);
 void status_tick(struct planner *p);
 uint64_t status_deadline_ns(const struct planner *p);
 void status_build(struct planner *p, uint32_t pool, struct pool_status *ret);

@@ -1,5 +1,6 @@
 /*
- * plan_fixture.h - a small cluster for the planner's stories: given it, when this happens, then these actions.
+ * plan_fixture.h - a small cluster for the planner's stories: given it, when this happens, then
+ * these actions.
  *
  *     struct story *s = story_begin();
  *     story_subnet(s, "a", 3);                      // subnet-a, us-west-2a, a /24 with 3 free
@@ -11,8 +12,9 @@
  *     story_saw(s, "attach n1 subnet-b ips=4 index=2 waiting");
  *     story_end(s);
  *
- * The fixture answers what the planner asks: reads of ENIs and subnets at once from its own world, orders after 600 ms
- * with success, unless the story says otherwise. It is no simulator: agents do only what the story says.
+ * The fixture answers what the planner asks: reads of ENIs and subnets at once from its own world,
+ * orders after 600 ms with success, unless the story says otherwise. It is no simulator: agents do
+ * only what the story says.
  */
 #ifndef PLAN_FIXTURE_H
 #define PLAN_FIXTURE_H
@@ -30,7 +32,7 @@ struct story_subnet {
     const char *zone, *vpc;
     uint32_t base;
     uint8_t bits;
-    uint32_t free;           /* what EC2 tells */
+    uint32_t free; /* what EC2 tells */
     bool usable, gone;
     enum route_kind route;
     struct pair tags[STORY_TAGS];
@@ -82,12 +84,12 @@ struct story {
     uint32_t subnet_count, eni_count, node_count, pool_count, next_eni;
     struct story_order orders[4 * STORY_MANY];
     uint32_t order_count;
-    bool gone;         /* story_go was called */
-    bool deaf;         /* reads are not answered */
-    bool holds;        /* orders wait for story_ends */
+    bool gone;  /* story_go was called */
+    bool deaf;  /* reads are not answered */
+    bool holds; /* orders wait for story_ends */
     bool show_reads, show_status;
     uint32_t pace_ms;
-    uint64_t read_ns;  /* last read of the subnets */
+    uint64_t read_ns; /* last read of the subnets */
     uint32_t observes, sweeps, subnet_reads, statuses, events;
     struct pool_status status; /* the last one that was to be written, arrays in the arena */
     bool condition_short;
@@ -143,7 +145,8 @@ struct plan_decision story_decision(struct story *s, const char *node);
 #define story_is(s, node, decision) story_is_at((s), (node), (decision), __FILE__, __LINE__)
 void story_saw_at(struct story *s, const char *line, const char *file, int line_number);
 void story_saw_not_at(struct story *s, const char *line, const char *file, int line_number);
-void story_saw_nothing_at(struct story *s, const char *file, int line_number); /* no attach, assign, delete */
+void story_saw_nothing_at(struct story *s, const char *file, int line_number); /* no attach, assign,
+                                                                                  delete */
 void story_trace_is_at(struct story *s, const char *golden, const char *file, int line_number);
 void story_is_at(struct story *s, const char *node, enum plan_decision_kind kind, const char *file,
                  int line_number);

@@ -1,7 +1,8 @@
 /*
  * plan_fixture_test.c - the small cluster behind the planner's stories.
  *
- * Knows what EC2 and Kubernetes would tell the planner about it. Refuses to know what the planner should do.
+ * Knows what EC2 and Kubernetes would tell the planner about it. Refuses to know what the planner
+ * should do.
  */
 #include "plan_fixture.h"
 
@@ -184,7 +185,9 @@ static void trace(struct story *s, const char *format, ...)
 
 static const char *urgency_name(enum urgency urgency)
 {
-    return urgency == URGENT_WAITING ? "waiting" : urgency == URGENT_FORECAST ? "forecast" : "refresh";
+    return urgency == URGENT_WAITING    ? "waiting"
+           : urgency == URGENT_FORECAST ? "forecast"
+                                        : "refresh";
 }
 
 static void keep_order(struct story *s, const struct plan_action *action, const char *node)
@@ -231,7 +234,8 @@ static void take_attach(struct story *s, const struct plan_action *action)
 
 static void keep_status(struct story *s, const struct pool_status *status)
 {
-    struct subnet_status *subnets = ARENA_ARRAY(&s->arena, struct subnet_status, status->subnet_count);
+    struct subnet_status *subnets = ARENA_ARRAY(&s->arena, struct subnet_status,
+                                                status->subnet_count);
     struct zone_status *zones = ARENA_ARRAY(&s->arena, struct zone_status, status->zone_count);
 
     memcpy(subnets, status->subnets, status->subnet_count * sizeof(*subnets));
@@ -654,8 +658,8 @@ static void succeed(struct story *s, struct story_order *order)
         require(eni != NULL);
         eni->ip_count += order->action.assign.ips;
         eni->prefix_count += order->action.assign.prefixes;
-        find_subnet(s, eni->subnet.text)->free -=
-            order->action.assign.ips + order->action.assign.prefixes * 16;
+        find_subnet(s, eni->subnet.text)->free -= order->action.assign.ips +
+                                                  order->action.assign.prefixes * 16;
     } else {
         story_forget_eni(s, order->action.eni.text);
     }

@@ -1,14 +1,15 @@
 /*
  * The planner's stories about need: when it acts, where, and with how much.
  *
- * A t3.medium has 3 ENIs of 5 addresses for pods (k = 5), an m5.large 3 of 9, an m5.xlarge 4 of 14. A subnet is a
- * /24 with 251 addresses; its low watermark is 25, the high one 50.
+ * A t3.medium has 3 ENIs of 5 addresses for pods (k = 5), an m5.large 3 of 9, an m5.xlarge 4 of 14.
+ * A subnet is a /24 with 251 addresses; its low watermark is 25, the high one 50.
  */
 #include "plan_fixture.h"
 
 #include <stdio.h>
 
-/* subnet-a has `a` free, its sibling subnet-b 200; n1 is a t3.medium with 5 addresses in subnet-a. */
+/* subnet-a has `a` free, its sibling subnet-b 200; n1 is a t3.medium with 5 addresses in subnet-a.
+ */
 static struct story *two_subnets(uint32_t a)
 {
     struct story *s = story_begin();
@@ -47,7 +48,8 @@ TEST(plan_need, serves_waiting_pods_from_the_sibling_within_a_second_of_the_need
     story_pods(s, "n1", 5, 1); /* the need makes it read, see, and act in the same instant */
     story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting");
     story_wait(s, 1);
-    story_saw(s, "event node n1 ENIPreAttached: attached eni-new1 from subnet-b to node n1 at device index 2 "
+    story_saw(s, "event node n1 ENIPreAttached: attached eni-new1 from subnet-b to node n1 at "
+                 "device index 2 "
                  "with 5 addresses");
     story_saw(s, "event pool default ENIPreAttached");
     story_is(s, "n1", PLAN_DECISION_Adopting);
@@ -61,7 +63,8 @@ TEST(plan_need, gives_an_idle_node_a_bare_eni_before_its_subnet_is_empty)
     story_go(s);
     story_is(s, "n1", PLAN_DECISION_Enough);
     story_free(s, "a", 24); /* below the low watermark of 25 */
-    story_saw(s, "event pool default SubnetLow (warning): subnet-a (us-west-2a) has 24 of 251 addresses free");
+    story_saw(s, "event pool default SubnetLow (warning): subnet-a (us-west-2a) has 24 of 251 "
+                 "addresses free");
     story_saw(s, "attach n1 subnet-b ips=0 index=2 forecast");
     story_wait(s, 400);
     expect_u64(story_count(s, "attach "), 1);
@@ -382,7 +385,8 @@ TEST(plan_modes, sees_that_a_subnet_has_addresses_but_no_whole_block)
     story_lease(s, true);
     story_read(s);
     story_wait(s, 2);
-    story_saw(s, "event pool default SubnetFragmented (warning): subnet-a (us-west-2a) has 120 of 251 addresses "
+    story_saw(s, "event pool default SubnetFragmented (warning): subnet-a (us-west-2a) has 120 of "
+                 "251 addresses "
                  "free but no whole /28 block");
     story_saw(s, "attach n1 subnet-b prefixes=1 index=2 forecast");
     story_end(s);
@@ -452,10 +456,9 @@ TEST(plan_modes, custom_networking_uses_the_enicconfigs_groups_and_ignores_the_p
 
     s->agent.custom_networking = true;
     story_label(&s->nodes[0], "k8s.amazonaws.com/eniConfig", "zone-a");
-    event.eniconfig = (struct eniconfig){ .name = SLICE("zone-a"),
-                                          .subnet = s->subnets[0].id,
-                                          .groups = &group,
-                                          .group_count = 1 };
+    event.eniconfig = (struct eniconfig){
+        .name = SLICE("zone-a"), .subnet = s->subnets[0].id, .groups = &group, .group_count = 1
+    };
     story_step(s, &event);
     story_go(s);
     story_agent_pod(s, "n1", false); /* it crash-loops for want of an ENI */
@@ -497,7 +500,9 @@ TEST(plan_slots, leaves_one_for_a_trunk)
     story_go(s);
     story_wait(s, 5);
     story_is(s, "n1", PLAN_DECISION_AtENILimit);
-    story_saw(s, "condition n1 False ENILimitReached: all 2 usable ENI slots of this m5.large are in use");
+    story_saw(
+        s,
+        "condition n1 False ENILimitReached: all 2 usable ENI slots of this m5.large are in use");
     story_end(s);
 }
 
