@@ -23,7 +23,8 @@
 #define SUBNET_PACE_LEAST_NS SECOND_NS
 #define FAILED_BASE_NS (2 * SECOND_NS)
 #define FAILED_CAP_NS (60 * SECOND_NS)
-enum { SWEEP_ROWS_MAX = 500000 };
+enum { SWEEP_ROWS_MAX = 500000, ROUTE_PAGE_ROWS = 100 /* EC2's limit for route tables */ };
+enum { ROUTE_PAGE_ROWS = 100 }; /* EC2's limit for route tables; 1,000 for the others */
 
 void ec2_reads_init(struct ec2 *ec2, const struct ec2_config *config)
 {
@@ -91,9 +92,11 @@ static struct call *cycle_begin_of_vpc(struct ec2 *ec2, struct cycle *cycle, enu
                                        call_done_fn *on_page)
 {
     struct call *call = cycle_begin(ec2, cycle, op, on_page);
+    uint32_t page_rows = op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS;
 
     ec2_query_filter(&call->form, 1, "vpc-id", aws_id_slice(&ec2->reads.vpc));
-    ec2_query_u32(&call->form, "MaxResults", PAGE_ROWS);
+    ec2_query_u32(&call->form, "MaxResults",
+                  op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS);
     return call;
 }
 
@@ -249,9 +252,8 @@ static void on_subnets(struct ec2 *ec2, struct call *call, const struct outcome 
     }
 }
 
-void ec2_reads_subnets_now(struct ec2 *ec2)
+static void read_now(struct ec2 *ec2, struct cycle *cycle)
 {
-    struct cycle *cycle = &ec2->reads.subnets;
     uint64_t earliest = cycle->asked_ns ? cycle->asked_ns + SUBNETS_APART_NS : ec2->now_ns;
 
     if (cycle->busy) {
@@ -265,6 +267,16 @@ void ec2_reads_subnets_now(struct ec2 *ec2)
     if (cycle->failures == 0 && earliest < cycle->due_ns) {
         cycle->due_ns = earliest;
     }
+}
+
+void ec2_reads_subnets_now(struct ec2 *ec2)
+{
+    read_now(ec2, &ec2->reads.subnets);
+}
+
+void ec2_reads_sweep_now(struct ec2 *ec2)
+{
+    read_now(ec2, &ec2->reads.sweep);
 }
 
 void ec2_reads_subnet_pace(struct ec2 *ec2, uint32_t pace_ms)
