@@ -1,0 +1,445 @@
+/* The picture of the cluster: whole at first, exact afterwards, kept when the server falters. */
+#include "kube_fake.h"
+
+static const struct kube_config plain = { .leader_elect = false };
+
+static struct fake *synced(const char *pod_rows)
+{
+    struct fake *api = fake_new(&plain);
+
+    fake_sync(api, pod_rows);
+    return api;
+}
+
+#define ROWS                                                                                       \
+    "{\"cells\":[\"web-1\",\"10.0.0.5\",\"n1\"]},{\"cells\":[\"web-2\",\"\\u003cnone\\u003e\","    \
+    "\"n1\"]}"
+
+TEST(kube, is_synced_once_every_first_list_is_in)
+{
+    struct fake *api = fake_new(&plain);
+
+    expect(!kube_synced(api->kube));
+    fake_sync(api, ROWS);
+    expect_slice(fake_trace(api), "leads\n"
+                                  "node n1 zone=us-west-2a type=m5.large pods=29 ready\n"
+                                  "agent-pod n1 ready\n"
+                                  "pods n1 1+1 branch 0\n"
+                                  "synced\n");
+    expect(kube_synced(api->kube));
+    fake_done(api);
+}
+
+TEST(kube, asks_the_server_for_its_own_projection_of_the_pods_that_matter)
+{
+    struct fake *api = fake_new(&plain);
+    fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 200, SLICE(JSON_LIST("")));
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
+
+    expect_slice(list->accept, "application/json;as=Table;v=v1;g=meta.k8s.io");
+    expect_contains(list->target, "includeObject=None");
+    expect_contains(list->target, "spec.hostNetwork%3Dfalse");
+    expect_contains(list->target, "resourceVersion=0");
+    expect_slice(list->authorization, "Bearer secret-token");
+    fake_done(api);
+}
+
+TEST(kube, counts_pods_exactly_as_the_watch_tells_them)
+{
+    struct fake *api = synced(ROWS);
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+    struct fake_pod web2 = { .name = "web-2", .uid = "u2", .node = "n1", .ip = "10.0.0.6" };
+    struct fake_pod web3 = { .name = "web-3", .uid = "u3", .node = "n1" };
+    struct fake_pod done = { .name = "web-1", .uid = "u1", .node = "n1", .ip = "10.0.0.5" };
+
+    (void)fake_trace(api);
+    expect_contains(watch->target, "resourceVersion=1");
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&web2)));
+    expect_slice(fake_trace(api), "pods n1 2+0 branch 0\n");
+    fake_body(api, watch, pb_event("ADDED", pb_pod(&web3)));
+    expect_slice(fake_trace(api), "pods n1 2+1 branch 0\n");
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&web3)));
+    expect_slice(fake_trace(api), "");
+    fake_body(api, watch, pb_event("DELETED", pb_pod(&done)));
+    expect_slice(fake_trace(api), "pods n1 1+1 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, tells_a_nodes_pods_once_for_a_burst_of_events)
+{
+    struct fake *api = synced("");
+    struct buf burst = pb_new();
+    char names[20][16];
+
+    (void)fake_trace(api);
+    for (uint32_t i = 0; i < 20; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "p%u", i);
+        struct fake_pod pod = { .name = names[i], .node = i % 2 ? "n1" : "n2", .branch = i == 3 };
+        buf_add_slice(&burst, pb_event("ADDED", pb_pod(&pod)));
+    }
+    fake_body(api, fake_watch(api, "/api/v1/pods"), pb_done(&burst));
+    expect_slice(fake_trace(api), "pods n2 0+10 branch 0\npods n1 0+10 branch 1\n");
+    fake_done(api);
+}
+
+TEST(kube, keeps_namesakes_of_two_namespaces_apart)
+{
+    struct fake *api = synced("{\"cells\":[\"web-0\",\"10.0.0.5\",\"n1\"]},"
+                              "{\"cells\":[\"web-0\",\"\",\"n1\"]}");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+    struct fake_pod a = {
+        .namespace = "a", .name = "web-0", .uid = "a", .node = "n1", .ip = "10.0.0.5"
+    };
+    struct fake_pod b = {
+        .namespace = "b", .name = "web-0", .uid = "b", .node = "n1", .ip = "10.0.0.9"
+    };
+
+    (void)fake_trace(api);
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&a)));
+    expect_slice(fake_trace(api), "pods n1 1+1 branch 0\n");
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&b)));
+    expect_slice(fake_trace(api), "pods n1 2+0 branch 0\n");
+    /* A restarted sandbox gets another address: still one pod. */
+    a.ip = "10.0.0.7";
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&a)));
+    expect_slice(fake_trace(api), "pods n1 2+0 branch 0\n");
+    fake_body(api, watch, pb_event("DELETED", pb_pod(&b)));
+    fake_body(api, watch, pb_event("DELETED", pb_pod(&a)));
+    expect_contains(fake_trace(api), "pods n1 0+0 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, takes_a_frame_that_comes_byte_by_byte)
+{
+    struct fake *api = synced("");
+    struct fake_pod pod = { .name = "slow", .node = "n1" };
+    struct slice frame = pb_event("ADDED", pb_pod(&pod));
+
+    (void)fake_trace(api);
+    for (size_t i = 0; i < frame.len; i++) {
+        fake_body(api, fake_watch(api, "/api/v1/pods"), (struct slice){ frame.data + i, 1 });
+    }
+    expect_slice(fake_trace(api), "pods n1 0+1 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, does_not_repeat_a_node_for_its_heartbeat)
+{
+    struct fake *api = synced("");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/nodes");
+
+    (void)fake_trace(api);
+    fake_body(api, watch, pb_event("MODIFIED", pb_node("n1", "us-west-2a", "", "7")));
+    expect_slice(fake_trace(api), "");
+    fake_body(api, watch,
+              pb_event("MODIFIED", pb_node("n1", "us-west-2a", "karpenter.sh/disrupted", "8")));
+    expect_contains(fake_trace(api), "node n1 zone=us-west-2a type=m5.large pods=29 ready leaving");
+    fake_body(api, watch, pb_event("DELETED", pb_node("n1", "us-west-2a", "", "9")));
+    expect_slice(fake_trace(api), "node-gone n1\n");
+    fake_done(api);
+}
+
+TEST(kube, goes_on_watching_from_the_last_bookmark)
+{
+    struct fake *api = synced("");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/nodes");
+
+    fake_pass(api, 5 * FAKE_SECOND);
+    fake_body(api, watch, pb_bookmark("4711"));
+    fake_end(api, watch, ERR_OK, "");
+    fake_pass(api, FAKE_SECOND);
+    expect_contains(fake_watch(api, "/api/v1/nodes")->target, "resourceVersion=4711");
+    fake_done(api);
+}
+
+TEST(kube, keeps_the_old_picture_until_a_new_list_is_whole)
+{
+    struct fake *api = synced(ROWS);
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+
+    (void)fake_trace(api);
+    fake_body(api, watch, pb_error(410, "too old resource version"));
+    fake_pass(api, FAKE_SECOND);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
+    fake_head(api, list, 200, 0);
+    fake_body(api, list,
+              SLICE(EMPTY_TABLE(POD_COLUMNS) "[{\"cells\":[\"web-9\",\"10.0.0.9\",\"n2\"]}"));
+    fake_end(api, list, ERR_UNAVAILABLE, "connection reset");
+    expect_slice(fake_trace(api), "");
+    fake_pass(api, 3 * FAKE_SECOND);
+    list = fake_request(api, "GET", "/api/v1/pods?");
+    fake_answer(api, list, 200,
+                SLICE(EMPTY_TABLE(POD_COLUMNS) "[{\"cells\":[\"web-9\",\"10.0.0.9\",\"n2\"]}]}"));
+    expect_slice(fake_trace(api), "pods n2 1+0 branch 0\npods n1 0+0 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, lists_anew_when_the_watch_is_refused_as_too_old)
+{
+    struct fake *api = synced("");
+    struct slice node = pb_node("n2", "us-west-2b", "", "9");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/nodes");
+
+    fake_end(api, watch, ERR_OK, "");
+    fake_pass(api, 2 * FAKE_SECOND);
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?&watch"), 410, SLICE(""));
+    fake_pass(api, FAKE_SECOND);
+    (void)fake_trace(api);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/nodes?");
+    expect(!slice_contains(list->target, SLICE("resourceVersion=0")));
+    fake_answer(api, list, 200, pb_list("10", "", &node, 1));
+    expect_slice(fake_trace(api), "node n2 zone=us-west-2b type=m5.large pods=29 ready\n"
+                                  "node-gone n1\n");
+    fake_done(api);
+}
+
+TEST(kube, follows_the_pages_of_a_list)
+{
+    struct fake *api = synced("");
+    struct slice nodes[] = { pb_node("n1", "us-west-2a", "", "9"),
+                             pb_node("n2", "us-west-2a", "", "9") };
+
+    fake_body(api, fake_watch(api, "/api/v1/nodes"), pb_error(410, "gone"));
+    fake_pass(api, FAKE_SECOND);
+    (void)fake_trace(api);
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 200,
+                pb_list("10", "next/page+", &nodes[1], 1));
+    struct fake_fetch *second = fake_request(api, "GET", "/api/v1/nodes?");
+    expect_contains(second->target, "continue=next%2Fpage%2B");
+    fake_answer(api, second, 200, pb_list("10", "", &nodes[0], 1));
+    expect(!slice_contains(fake_trace(api), SLICE("node-gone")));
+    expect_contains(fake_watch(api, "/api/v1/nodes")->target, "resourceVersion=10");
+    fake_done(api);
+}
+
+TEST(kube, lists_pods_as_protobuf_where_the_table_lacks_a_column)
+{
+    struct fake *api = fake_new(&plain);
+    struct fake_pod pod = { .name = "web-1", .node = "n1", .ip = "10.0.0.5" };
+    struct fake_pod host = {
+        .name = "kube-proxy", .node = "n1", .ip = "10.0.0.1", .host_network = true
+    };
+    struct slice pods[] = { pb_pod(&pod), pb_pod(&host) };
+
+    fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 200, SLICE(JSON_LIST("")));
+    fake_answer(api, fake_request(api, "GET", "/api/v1/pods?"), 200,
+                SLICE(EMPTY_TABLE("{\"name\":\"Name\"},{\"name\":\"IP\"}") "[]}"));
+    fake_pass(api, FAKE_SECOND);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
+    expect_slice(list->accept, "application/vnd.kubernetes.protobuf");
+    (void)fake_trace(api);
+    fake_answer(api, list, 200, pb_list("5", "", pods, 2));
+    expect_slice(fake_trace(api), "pods n1 1+0 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, lists_pods_with_their_requests_where_they_may_use_branch_enis)
+{
+    struct fake *api = fake_new(&plain);
+
+    fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 200,
+                SLICE(JSON_LIST("{\"metadata\":{\"name\":\"aws-node\",\"generation\":1},\"spec\":{"
+                                "\"template\":{\"spec\":{\"containers\":[{\"name\":\"aws-node\","
+                                "\"image\":\"r/cni:v1.23.2\",\"env\":[{\"name\":\"ENABLE_POD_ENI\","
+                                "\"value\":\"true\"}]}]}}}}")));
+    expect_contains(fake_trace(api), "agent v1.23.2\n");
+    expect_slice(fake_request(api, "GET", "/api/v1/pods?")->accept,
+                 "application/vnd.kubernetes.protobuf");
+    fake_done(api);
+}
+
+TEST(kube, works_without_crds_and_finds_them_when_they_come)
+{
+    struct fake *api = fake_new(&plain);
+
+    fake_answer(api, fake_request(api, "GET", "/subnetpools?"), 404, SLICE(NO_STATUS));
+    expect_contains(fake_logs(api), "apply crds/");
+    fake_pass(api, 40 * FAKE_SECOND);
+    (void)fake_trace(api);
+    fake_answer(api, fake_request(api, "GET", "/subnetpools?"), 200,
+                SLICE(JSON_LIST("{\"metadata\":{\"name\":\"main\",\"uid\":\"u\",\"generation\":3},"
+                                "\"spec\":{\"subnetSelectorTerms\":[{\"id\":\"subnet-1\"}]}}")));
+    expect_slice(fake_trace(api), "pool main generation 3\n");
+    fake_done(api);
+}
+
+TEST(kube, tells_a_pool_again_for_its_spec_and_not_for_its_status)
+{
+    struct fake *api = synced("");
+    struct fake_fetch *watch = fake_watch(api, "/subnetpools");
+
+    (void)fake_trace(api);
+    fake_body(
+        api, watch,
+        SLICE("{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"main\",\"uid\":\"u\","
+              "\"generation\":1,\"resourceVersion\":\"5\"},\"spec\":{}}}\n"
+              "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"main\",\"uid\":\"u\","
+              "\"generation\":1,\"resourceVersion\":\"6\"},\"spec\":{},\"status\":{}}}\n"));
+    expect_slice(fake_trace(api), "pool main generation 1\n");
+    fake_body(
+        api, watch,
+        SLICE("{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"main\",\"uid\":\"u\","
+              "\"generation\":2,\"resourceVersion\":\"7\"},\"spec\":{\"weight\":\"heavy\"}}}\n"));
+    expect_slice(fake_trace(api), "");
+    expect_contains(fake_logs(api), "SubnetPool main is left out: spec.weight must be");
+    fake_body(
+        api, watch,
+        SLICE("{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"main\",\"uid\":\"u\","
+              "\"generation\":2,\"resourceVersion\":\"8\"},\"spec\":{}}}\n"));
+    expect_slice(fake_trace(api), "pool-gone main\n");
+    fake_done(api);
+}
+
+TEST(kube, follows_the_agents_pods_through_a_rolling_update)
+{
+    struct fake *api = synced("");
+    struct fake_fetch *watch = fake_watch(api, "/kube-system/pods");
+    struct fake_pod old = { .name = "aws-node-1", .node = "n1", .ready = true };
+    struct fake_pod new = { .name = "aws-node-2", .node = "n1", .ready = false };
+
+    (void)fake_trace(api);
+    fake_body(api, watch, pb_event("ADDED", pb_pod(&new)));
+    expect_slice(fake_trace(api), "");
+    fake_body(api, watch, pb_event("DELETED", pb_pod(&old)));
+    expect_slice(fake_trace(api), "agent-pod n1 down\n");
+    new.ready = true;
+    fake_body(api, watch, pb_event("MODIFIED", pb_pod(&new)));
+    expect_slice(fake_trace(api), "agent-pod n1 ready\n");
+    fake_done(api);
+}
+
+/* ---- what the server does wrong ---- */
+
+TEST(kube, names_the_rule_that_rbac_lacks)
+{
+    struct fake *api = fake_new(&plain);
+
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 403,
+                SLICE("{\"kind\":\"Status\",\"message\":\"nodes is forbidden: User \\\"x\\\"\","
+                      "\"code\":403}"));
+    struct slice logs = fake_logs(api);
+    expect_contains(logs,
+                    "not allowed to list nodes: RBAC must allow get, list and watch on nodes");
+    expect_contains(logs, "nodes is forbidden");
+    fake_done(api);
+}
+
+TEST(kube, says_once_that_the_server_cannot_be_reached)
+{
+    struct fake *api = fake_new(&plain);
+    struct kube_stats stats;
+
+    for (uint32_t i = 0; i < 5; i++) {
+        fake_end(api, fake_request(api, "GET", "https://api:6443/"), ERR_UNAVAILABLE,
+                 "connection refused");
+    }
+    struct slice logs = fake_logs(api);
+    expect_contains(
+        logs, "\"error\",\"module\":\"kube\",\"msg\":\"cannot reach the Kubernetes API server "
+              "https://api:6443: connection refused; retrying in ");
+    const char *first = strstr(logs.data, "\"level\":\"error\"");
+    expect(first && !strstr(first + 1, "\"level\":\"error\""));
+    kube_stats(api->kube, &stats);
+    expect_text(stats.last_error,
+                "cannot reach the Kubernetes API server https://api:6443: connection "
+                "refused");
+    fake_done(api);
+}
+
+TEST(kube, waits_as_long_as_a_busy_server_asks)
+{
+    struct fake *api = fake_new(&plain);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/nodes?");
+
+    fake_head(api, list, 429, 7000);
+    fake_end(api, list, ERR_OK, "");
+    fake_pass(api, 6900000000);
+    expect(!fake_peek(api, "GET", "/api/v1/nodes?"));
+    fake_pass(api, 3 * FAKE_SECOND);
+    expect(fake_peek(api, "GET", "/api/v1/nodes?") != NULL);
+    fake_done(api);
+}
+
+TEST(kube, asks_a_failing_server_ever_more_rarely)
+{
+    struct fake *api = fake_new(&plain);
+    uint32_t tries = 0;
+
+    for (uint64_t end = api->now_ns + 600 * FAKE_SECOND; api->now_ns < end;) {
+        struct fake_fetch *list = fake_peek(api, "GET", "/api/v1/nodes?");
+        if (list) {
+            tries++;
+            fake_answer(api, list, 500, SLICE(""));
+        }
+        fake_pass(api, FAKE_SECOND / 4);
+    }
+    expect(tries > 20 && tries < 120); /* half of 30 s between two, in the mean */
+    fake_done(api);
+}
+
+TEST(kube, calls_its_picture_stale_when_nothing_comes_any_more)
+{
+    struct fake *api = synced("");
+
+    (void)fake_trace(api);
+    for (uint32_t i = 0; i < 8; i++) {
+        fake_pass(api, 10 * FAKE_SECOND);
+    }
+    expect(!slice_contains(fake_trace(api), SLICE("stale")));
+    fake_pass(api, 11 * FAKE_SECOND);
+    expect_contains(fake_trace(api), "stale\n");
+    fake_body(api, fake_watch(api, "/api/v1/nodes"), pb_bookmark("2"));
+    fake_body(api, fake_watch(api, "/api/v1/pods"), pb_bookmark("2"));
+    fake_body(api, fake_watch(api, "/kube-system/pods"), pb_bookmark("2"));
+    expect_slice(fake_trace(api), "");
+    fake_body(api, fake_watch(api, "/subnetpools"), SLICE("\n"));
+    fake_body(api, fake_watch(api, "/daemonsets"), SLICE("\n"));
+    struct fake_fetch *eniconfigs = fake_peek(api, "GET", "/eniconfigs?");
+    if (eniconfigs) {
+        fake_answer(api, eniconfigs, 404, SLICE(NO_STATUS));
+    }
+    expect_contains(fake_trace(api), "fresh\n");
+    fake_done(api);
+}
+
+TEST(kube, bounds_what_a_hostile_server_sends)
+{
+    static const struct {
+        const char *path;
+        struct slice bytes;
+    } attacks[] = {
+        { "/api/v1/pods", { "\x7F\xFF\xFF\xFF", 4 } },                 /* a frame of 2 GiB */
+        { "/api/v1/pods", { "\x00\x00\x00\x04\xFF\xFF\xFF\xFF", 8 } }, /* no protobuf */
+        { "/api/v1/pods", { "\x00\x00\x00\x00", 4 } },                 /* an empty event */
+        { "/subnetpools",
+          { "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n", 69 } },
+        { "/subnetpools", { "{\"type\":7}\n", 11 } }, /* wrong types */
+        { "/subnetpools", { "{\"type\":\"ADDED\",\"object\":[]}\n", 30 } },
+    };
+
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+        struct fake *api = synced("");
+        struct kube_stats stats;
+        struct fake_fetch *watch = fake_watch(api, attacks[i].path);
+        fake_body(api, watch, attacks[i].bytes);
+        expect(watch->ended); /* hung up on */
+        fake_pass(api, 60 * FAKE_SECOND);
+        kube_stats(api->kube, &stats);
+        expect_u64(stats.nodes, 1);
+        fake_done(api);
+    }
+}
+
+TEST(kube, hangs_up_on_a_line_without_an_end)
+{
+    struct fake *api = synced("");
+    struct fake_fetch *watch = fake_watch(api, "/subnetpools");
+    char *junk = arena_alloc(test_arena(), 1 << 20);
+
+    memset(junk, 'x', 1 << 20);
+    for (uint32_t i = 0; i < 20 && !watch->ended; i++) {
+        fake_body(api, watch, (struct slice){ junk, 1 << 20 });
+    }
+    expect(watch->ended);
+    fake_done(api);
+}
