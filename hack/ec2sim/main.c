@@ -1,7 +1,8 @@
 /*
  * main.c - ec2sim: an EC2 endpoint, IMDSv2 and a control door on one port, from a scenario.
  *
- * Knows options and files, and which path goes where. What EC2 does is in src/sim; what nodes do is in nodes.c.
+ * Knows options and files, and which path goes where. What EC2 does is in src/sim; what nodes do is
+ * in nodes.c.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -41,7 +42,8 @@ static void usage(FILE *to)
     (void)fputs(
         "usage: ec2sim --scenario FILE [options]\n"
         "\n"
-        "An EC2 endpoint that behaves like EC2, its metadata service, and a control door, on one port.\n"
+        "An EC2 endpoint that behaves like EC2, its metadata service, and a control door, on one "
+        "port.\n"
         "\n"
         "  --scenario FILE     what there is: subnets, instances, quotas (hack/ec2sim/README.md)\n"
         "  --listen ADDR:PORT  default 127.0.0.1:0, which takes any free port\n"
@@ -253,8 +255,7 @@ static enum err announce(struct ec2sim *sim, const struct options *options, stru
     if (options->print_env) {
         struct slice env = sim_ec2_environment(sim->ec2, arena, endpoint, slice_of(options->who));
         if (env.len == 0) {
-            return error_set(error, ERR_NOT_FOUND, "the scenario has no identity %s",
-                             options->who);
+            return error_set(error, ERR_NOT_FOUND, "the scenario has no identity %s", options->who);
         }
         (void)printf("%.*s", SLICE_ARG(env));
     } else {
@@ -270,8 +271,8 @@ static enum err open_log(struct ec2sim *sim, const char *path, struct error *err
         return ERR_OK;
     }
     sim->log = strcmp(path, "-") == 0 ? stdout : fopen(path, "a");
-    return sim->log ? ERR_OK :
-                      error_set(error, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    return sim->log ? ERR_OK
+                    : error_set(error, ERR_IO, "cannot write %s: %s", path, strerror(errno));
 }
 
 static enum err start_nodes(struct ec2sim *sim, const struct options *options,

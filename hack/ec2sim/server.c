@@ -1,7 +1,8 @@
 /*
  * server.c - a small HTTP/1.1 server on libwebsockets that can also misbehave as it is told.
  *
- *   request head -> body -> answer() -> [held] -> [delay] -> head, pieces of body -> next request on the connection
+ *   request head -> body -> answer() -> [held] -> [delay] -> head, pieces of body -> next request
+ * on the connection
  *
  * Knows libwebsockets. Refuses to know what is asked and answered.
  */
@@ -20,7 +21,8 @@ enum {
     PIECE_MAX = 64 * 1024,
     CLIENTS_MAX = 2048,
     DESCRIPTORS_MAX = 4096,
-    IDLE_S = 3600 /* a client may keep its connection: it must not meet a close in the middle of a request */
+    IDLE_S = 3600 /* a client may keep its connection: it must not meet a close in the middle of a
+                     request */
 };
 
 /* One request and its answer. */
@@ -31,7 +33,7 @@ struct exchange {
     struct fetch_header headers[HEADERS_MAX];
     size_t header_count;
     struct sim_http_response response;
-    bool answered;  /* response is there */
+    bool answered; /* response is there */
     bool head_sent;
     size_t at;
     struct lws *wsi;
@@ -146,9 +148,14 @@ static void read_header(struct exchange *exchange, struct slice name)
 /* Whatever the signature covers, and what else is of use. */
 static void read_headers(struct exchange *exchange)
 {
-    static const char *const wanted[] = { "authorization", "host", "content-type", "x-amz-date",
-                                          "x-amz-security-token", "x-aws-ec2-metadata-token",
-                                          "x-aws-ec2-metadata-token-ttl-seconds", "user-agent" };
+    static const char *const wanted[] = { "authorization",
+                                          "host",
+                                          "content-type",
+                                          "x-amz-date",
+                                          "x-amz-security-token",
+                                          "x-aws-ec2-metadata-token",
+                                          "x-aws-ec2-metadata-token-ttl-seconds",
+                                          "user-agent" };
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         read_header(exchange, slice_of(wanted[i]));
@@ -176,8 +183,8 @@ static struct slice read_query(struct exchange *exchange)
     char piece[4096];
 
     buf_init(&query, BODY_MAX);
-    for (int i = 0; lws_hdr_copy_fragment(exchange->wsi, piece, sizeof(piece),
-                                          WSI_TOKEN_HTTP_URI_ARGS, i) > 0;
+    for (int i = 0;
+         lws_hdr_copy_fragment(exchange->wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i) > 0;
          i++) {
         if (i > 0) {
             buf_add_char(&query, '&');
@@ -195,10 +202,8 @@ static struct slice read_method(struct lws *wsi)
         enum lws_token_indexes token;
         const char *name;
     } methods[] = {
-        { WSI_TOKEN_GET_URI, "GET" },
-        { WSI_TOKEN_POST_URI, "POST" },
-        { WSI_TOKEN_PUT_URI, "PUT" },
-        { WSI_TOKEN_DELETE_URI, "DELETE" },
+        { WSI_TOKEN_GET_URI, "GET" },     { WSI_TOKEN_POST_URI, "POST" },
+        { WSI_TOKEN_PUT_URI, "PUT" },     { WSI_TOKEN_DELETE_URI, "DELETE" },
         { WSI_TOKEN_PATCH_URI, "PATCH" },
     };
 

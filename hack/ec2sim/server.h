@@ -1,8 +1,9 @@
 /*
  * server.h - HTTP/1.1 around a function that answers requests: one thread, libwebsockets.
  *
- * Does to a connection what the answer says: waits, cuts it before or within the body, holds the answer until it is released.
- * Headers come as they were sent, as far as a signature or IMDS needs them: those that Authorization names as signed, and a few more.
+ * Does to a connection what the answer says: waits, cuts it before or within the body, holds the
+ * answer until it is released. Headers come as they were sent, as far as a signature or IMDS needs
+ * them: those that Authorization names as signed, and a few more.
  */
 #ifndef EC2SIM_SERVER_H
 #define EC2SIM_SERVER_H
@@ -21,8 +22,8 @@ struct server_config {
     void *context;
 };
 
-enum err server_new(const struct server_config *config, struct server **ret,
-                    struct error *error) ERR_CHECKED;
+enum err server_new(const struct server_config *config, struct server **ret, struct error *error)
+    ERR_CHECKED;
 void server_free(struct server *server);
 uint16_t server_port(const struct server *server);
 /* Until server_stop. */

@@ -146,7 +146,8 @@ void sim_ec2_advance(struct sim_ec2 *ec2, uint64_t now_ns)
 {
     uint32_t row = 0;
 
-    /* Each thing happens at its own time, so that a late call makes the same images as many early ones. */
+    /* Each thing happens at its own time, so that a late call makes the same images as many early
+     * ones. */
     while (timers_next_ns(&ec2->eni_timers) <= now_ns ||
            timers_next_ns(&ec2->instance_timers) <= now_ns) {
         uint64_t eni_ns = timers_next_ns(&ec2->eni_timers);
@@ -317,8 +318,7 @@ bool sim_u32s_remove(struct sim_u32s *list, uint32_t value)
     for (uint32_t i = 0; i < list->count; i++) {
         if (list->items[i] == value) {
             list->count--;
-            memmove(list->items + i, list->items + i + 1,
-                    (list->count - i) * sizeof(*list->items));
+            memmove(list->items + i, list->items + i + 1, (list->count - i) * sizeof(*list->items));
             return true;
         }
     }

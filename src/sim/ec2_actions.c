@@ -15,7 +15,8 @@ static bool done(struct sim_call *call)
 
 /* ---- CreateNetworkInterface ---- */
 
-/* PrivateIpAddress, or the one of PrivateIpAddresses.N that says Primary; the others are secondary. */
+/* PrivateIpAddress, or the one of PrivateIpAddresses.N that says Primary; the others are secondary.
+ */
 static bool create_addresses(struct sim_call *call, struct sim_create *create)
 {
     struct slice primary = sim_param_text(call, "PrivateIpAddress");
@@ -150,8 +151,8 @@ static bool require_attachment(struct sim_call *call, struct slice id, uint32_t 
     *ret = sim_attachment_eni(call->ec2, id);
     if (*ret == ROW_NONE) {
         return sim_refuse(&call->problem, "InvalidAttachmentID.NotFound",
-                          "The attachment ID '%.*s' does not exist",
-                          id.len > 64 ? 64 : (int)id.len, id.data);
+                          "The attachment ID '%.*s' does not exist", id.len > 64 ? 64 : (int)id.len,
+                          id.data);
     }
     return true;
 }
@@ -162,8 +163,8 @@ bool sim_do_detach(struct sim_call *call)
     uint32_t row = 0;
     bool force = false;
 
-    if (!sim_param_required(call, "AttachmentId", &id) ||
-        !sim_param_bool(call, "Force", &force) || !require_attachment(call, id, &row) ||
+    if (!sim_param_required(call, "AttachmentId", &id) || !sim_param_bool(call, "Force", &force) ||
+        !require_attachment(call, id, &row) ||
         !sim_eni_detach(call->ec2, row, force, &call->problem)) {
         return false;
     }

@@ -1,19 +1,21 @@
 /*
  * ec2_address.c - addresses and prefixes of ENIs: all that a request asks for, or nothing.
  *
- * Knows the three faces of exhaustion. Refuses to know attachments, but for the limits that the instance's type sets.
+ * Knows the three faces of exhaustion. Refuses to know attachments, but for the limits that the
+ * instance's type sets.
  */
 #include <assert.h>
 
 #include "ec2_state.h"
 
 #define IP_FORMAT "%u.%u.%u.%u"
-#define IP_ARGS(ip) (ip) >> 24, (ip) >> 16 & 255, (ip) >> 8 & 255, (ip) & 255
+#define IP_ARGS(ip) (ip) >> 24, (ip) >> 16 & 255, (ip) >> 8 & 255, (ip)&255
 
 /* Whose secondary address it is; ROW_NONE: nobody's. */
 static uint32_t holder(const struct sim_ec2 *ec2, uint32_t subnet, uint32_t address)
 {
-    for (uint32_t row = ec2->subnets[subnet].first_eni; row != ROW_NONE; row = ec2->enis[row].next) {
+    for (uint32_t row = ec2->subnets[subnet].first_eni; row != ROW_NONE;
+         row = ec2->enis[row].next) {
         const struct sim_eni *eni = &ec2->enis[row];
         if (eni->gone_ns == TIMERS_NEVER && sim_u32s_has(&eni->now.ips, address)) {
             return row;
@@ -61,8 +63,8 @@ static bool take_named(struct sim_ec2 *ec2, uint32_t subnet, const struct sim_as
                    !sim_u32s_has(moved, ip)) {
             sim_u32s_add(moved, ip);
         } else {
-            return sim_refuse(problem, "InvalidIPAddress.InUse",
-                              "Address " IP_FORMAT " is in use.", IP_ARGS(ip));
+            return sim_refuse(problem, "InvalidIPAddress.InUse", "Address " IP_FORMAT " is in use.",
+                              IP_ARGS(ip));
         }
     }
     return true;
@@ -78,7 +80,8 @@ static bool take_blocks(struct sim_ec2 *ec2, uint32_t subnet, const struct sim_a
         base = what->blocks[i];
         if (!sim_space_contains(space, base) || base % SPACE_BLOCK != 0) {
             return sim_refuse(problem, "InvalidParameterValue",
-                              "The prefix " IP_FORMAT "/28 is not a /28 of the subnet", IP_ARGS(base));
+                              "The prefix " IP_FORMAT "/28 is not a /28 of the subnet",
+                              IP_ARGS(base));
         }
         if (!sim_space_take_block(space, base)) {
             return sim_refuse(problem, "InvalidIPAddress.InUse",
@@ -189,8 +192,7 @@ static bool fits(const struct sim_ec2 *ec2, const struct sim_eni *eni, uint32_t 
 }
 
 bool sim_eni_assign(struct sim_ec2 *ec2, const struct sim_assign *assign, uint32_t *ret_row,
-                    uint32_t *ret_first_ip, uint32_t *ret_first_prefix,
-                    struct sim_problem *problem)
+                    uint32_t *ret_first_ip, uint32_t *ret_first_prefix, struct sim_problem *problem)
 {
     uint32_t ip_total = assign->ips + assign->address_count;
     uint32_t prefix_total = assign->prefixes + assign->block_count;

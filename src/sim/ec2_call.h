@@ -21,7 +21,7 @@ struct sim_call {
     uint32_t param_count;
     struct slice who;
     enum sim_action action;
-    struct buf xml;                 /* what is inside of the response's element */
+    struct buf xml; /* what is inside of the response's element */
     struct sim_problem problem;
     char request_id[40];
 };
@@ -65,10 +65,10 @@ uint64_t sim_params_hash(const struct sim_call *call);
 
 struct sim_filter {
     struct slice name;
-    struct slice tag;                /* of "tag:KEY" */
-    struct slice *plain;             /* sorted */
+    struct slice tag;    /* of "tag:KEY" */
+    struct slice *plain; /* sorted */
     uint32_t plain_count;
-    const struct slice *patterns;    /* with "*" or "?" */
+    const struct slice *patterns; /* with "*" or "?" */
     uint32_t pattern_count;
 };
 
@@ -77,13 +77,14 @@ struct sim_filters {
     uint32_t count;
     const struct slice *ids; /* sorted; wanted by id */
     uint32_t id_count;
-    uint32_t from, most;     /* row to begin with; rows on the page */
+    uint32_t from, most; /* row to begin with; rows on the page */
     bool paged;
 };
 
-/* Filter.N, ID_NAME.N, MaxResults, NextToken. `known`: names of filters, separated by one space; tag:KEY and tag-key always are. */
-bool sim_filters_parse(struct sim_call *call, const char *known, const char *id_name, uint32_t page_max,
-                       struct sim_filters *ret);
+/* Filter.N, ID_NAME.N, MaxResults, NextToken. `known`: names of filters, separated by one space;
+ * tag:KEY and tag-key always are. */
+bool sim_filters_parse(struct sim_call *call, const char *known, const char *id_name,
+                       uint32_t page_max, struct sim_filters *ret);
 bool sim_filter_is(const struct sim_filter *filter, const char *name);
 bool sim_filter_matches(const struct sim_filter *filter, struct slice value);
 bool sim_filter_matches_tags(const struct sim_ec2 *ec2, const struct sim_filter *filter,
@@ -107,7 +108,8 @@ void sim_xml_tags(struct buf *xml, const struct sim_ec2 *ec2, const struct sim_t
 void sim_xml_groups(struct buf *xml, const struct sim_ec2 *ec2, const uint32_t *groups,
                     uint32_t count);
 void sim_xml_escape(struct buf *xml, struct slice text);
-/* An ENI as DescribeNetworkInterfaces, CreateNetworkInterface and (in_instance) DescribeInstances show it. */
+/* An ENI as DescribeNetworkInterfaces, CreateNetworkInterface and (in_instance) DescribeInstances
+ * show it. */
 void sim_xml_eni(struct buf *xml, const struct sim_ec2 *ec2, const struct sim_eni *eni,
                  const struct sim_eni_state *state, bool in_instance);
 

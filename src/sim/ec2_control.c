@@ -1,7 +1,9 @@
 /*
- * ec2_control.c - the control endpoint: what tests and people do to the modelled EC2 from outside. Format: hack/ec2sim/README.md.
+ * ec2_control.c - the control endpoint: what tests and people do to the modelled EC2 from outside.
+ * Format: hack/ec2sim/README.md.
  *
- * Knows JSON bodies and routes. The reports are in ec2_report.c. Needs no signature: it is a test's own door.
+ * Knows JSON bodies and routes. The reports are in ec2_report.c. Needs no signature: it is a test's
+ * own door.
  */
 #include <stdio.h>
 
@@ -246,8 +248,9 @@ static bool post_fault(struct sim_control *control)
     struct slice kind = doc_text(doc_get(body, "kind"));
 
     if (!kind_of(kind, &fault.kind)) {
-        return bad(control, "kind is latency, error, throttle, lost_reply, lost_request, cut_body "
-                            "or hold, not \"%.*s\"",
+        return bad(control,
+                   "kind is latency, error, throttle, lost_reply, lost_request, cut_body "
+                   "or hold, not \"%.*s\"",
                    kind.len > 32 ? 32 : (int)kind.len, kind.data ? kind.data : "");
     }
     uint64_t ms = doc_u64_or(doc_get(body, "ms"), 1000);

@@ -1,5 +1,6 @@
 /*
- * ec2_control.h - one request to the control endpoint. Private to src/sim/ec2_control.c and ec2_report.c.
+ * ec2_control.h - one request to the control endpoint. Private to src/sim/ec2_control.c and
+ * ec2_report.c.
  */
 #ifndef SIM_EC2_CONTROL_H
 #define SIM_EC2_CONTROL_H

@@ -1,7 +1,9 @@
 /*
- * ec2_describe.c - DescribeNetworkInterfaces, DescribeSubnets, DescribeInstances: the describes that lag.
+ * ec2_describe.c - DescribeNetworkInterfaces, DescribeSubnets, DescribeInstances: the describes
+ * that lag.
  *
- * Knows which filters each has and what they look at. Refuses to look at anything newer than the lag allows.
+ * Knows which filters each has and what they look at. Refuses to look at anything newer than the
+ * lag allows.
  */
 #include <stdio.h>
 
@@ -107,17 +109,17 @@ static bool match_eni(const struct sim_ec2 *ec2, const struct sim_filter *filter
         return sim_filter_matches(filter, slice_of(in_use ? "in-use" : "available"));
     }
     sim_mac(eni->primary_ip, mac);
-    struct slice value = sim_filter_is(filter, "subnet-id")        ? aws_id_slice(&subnet->id)
-                         : sim_filter_is(filter, "vpc-id")         ? aws_id_slice(&ec2->vpc)
-                         : sim_filter_is(filter, "description")    ? sim_name(ec2, state->description)
-                         : sim_filter_is(filter, "interface-type") ? slice_of(types[eni->type])
-                         : sim_filter_is(filter, "mac-address")    ? slice_of(mac)
-                         : sim_filter_is(filter, "availability-zone")    ? subnet->zone
-                         : sim_filter_is(filter, "network-interface-id") ? aws_id_slice(&eni->id)
-                         : sim_filter_is(filter, "owner-id") && eni->tenant ?
-                                                                     SLICE("999999999999")
-                         : sim_filter_is(filter, "owner-id") ? ec2->account
-                                                             : SLICE("false"); /* requester-managed */
+    struct slice value = sim_filter_is(filter, "subnet-id")     ? aws_id_slice(&subnet->id)
+                         : sim_filter_is(filter, "vpc-id")      ? aws_id_slice(&ec2->vpc)
+                         : sim_filter_is(filter, "description") ? sim_name(ec2, state->description)
+                         : sim_filter_is(filter, "interface-type")    ? slice_of(types[eni->type])
+                         : sim_filter_is(filter, "mac-address")       ? slice_of(mac)
+                         : sim_filter_is(filter, "availability-zone") ? subnet->zone
+                         : sim_filter_is(filter, "network-interface-id")    ? aws_id_slice(&eni->id)
+                         : sim_filter_is(filter, "owner-id") && eni->tenant ? SLICE("999999999999")
+                         : sim_filter_is(filter, "owner-id")                ? ec2->account
+                                                             : SLICE("false"); /* requester-managed
+                                                                                */
     return sim_filter_matches(filter, value);
 }
 
@@ -148,8 +150,8 @@ static bool enis_exist(struct sim_call *call, const struct sim_filters *filters)
             return sim_require_eni(call->ec2, id, &row, &call->problem);
         }
         row = sim_find_eni(call->ec2, id);
-        for (uint32_t j = call->ec2->gone_begin;
-             row == ROW_NONE && j < call->ec2->gone_enis.count; j++) {
+        for (uint32_t j = call->ec2->gone_begin; row == ROW_NONE && j < call->ec2->gone_enis.count;
+             j++) {
             uint32_t gone = call->ec2->gone_enis.items[j];
             row = slice_eq(aws_id_slice(&call->ec2->enis[gone].id), id) ? gone : ROW_NONE;
         }
@@ -207,8 +209,8 @@ static bool match_subnet(const struct sim_ec2 *ec2, const struct sim_filter *fil
     }
     if (sim_filter_is(filter, "cidr-block")) {
         struct cidr cidr = subnet->space.cidr;
-        (void)snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", cidr.base >> 24,
-                       cidr.base >> 16 & 255, cidr.base >> 8 & 255, cidr.base & 255, cidr.bits);
+        (void)snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", cidr.base >> 24, cidr.base >> 16 & 255,
+                       cidr.base >> 8 & 255, cidr.base & 255, cidr.bits);
         return sim_filter_matches(filter, slice_of(text));
     }
     if (sim_filter_is(filter, "available-ip-address-count")) {
@@ -219,8 +221,8 @@ static bool match_subnet(const struct sim_ec2 *ec2, const struct sim_filter *fil
                          : sim_filter_is(filter, "vpc-id")   ? aws_id_slice(&ec2->vpc)
                          : sim_filter_is(filter, "owner-id") ? ec2->account
                          : sim_filter_is(filter, "availability-zone") ||
-                                 sim_filter_is(filter, "availabilityZone") ?
-                                                               subnet->zone
+                                 sim_filter_is(filter, "availabilityZone")
+                             ? subnet->zone
                          : sim_filter_is(filter, "availability-zone-id") ? subnet->zone_id
                          : subnet->usable                                ? SLICE("available")
                                                                          : SLICE("pending");
@@ -299,17 +301,16 @@ static bool match_instance(const struct sim_ec2 *ec2, const struct sim_filter *f
         return sim_filter_matches_tags(ec2, filter, &instance->tags);
     }
     if (sim_filter_is(filter, "private-ip-address")) {
-        return instance->eni_count > 0 &&
-               match_ip(filter, ec2->enis[instance->enis[0]].primary_ip);
+        return instance->eni_count > 0 && match_ip(filter, ec2->enis[instance->enis[0]].primary_ip);
     }
-    struct slice value =
-        sim_filter_is(filter, "instance-id")           ? aws_id_slice(&instance->id)
-        : sim_filter_is(filter, "instance-type")       ? instance->type.name
-        : sim_filter_is(filter, "instance-state-name") ? slice_of(sim_instance_state_name(state))
-        : sim_filter_is(filter, "availability-zone")   ? subnet->zone
-        : sim_filter_is(filter, "subnet-id")           ? aws_id_slice(&subnet->id)
-        : sim_filter_is(filter, "private-dns-name")    ? instance->dns_name
-                                                       : aws_id_slice(&ec2->vpc);
+    struct slice value = sim_filter_is(filter, "instance-id")     ? aws_id_slice(&instance->id)
+                         : sim_filter_is(filter, "instance-type") ? instance->type.name
+                         : sim_filter_is(filter, "instance-state-name")
+                             ? slice_of(sim_instance_state_name(state))
+                         : sim_filter_is(filter, "availability-zone") ? subnet->zone
+                         : sim_filter_is(filter, "subnet-id")         ? aws_id_slice(&subnet->id)
+                         : sim_filter_is(filter, "private-dns-name")  ? instance->dns_name
+                                                                      : aws_id_slice(&ec2->vpc);
     return sim_filter_matches(filter, value);
 }
 

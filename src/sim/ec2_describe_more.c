@@ -1,5 +1,6 @@
 /*
- * ec2_describe_more.c - describes of what hardly changes: types, route tables, groups, VPC, zones, tags, reservations.
+ * ec2_describe_more.c - describes of what hardly changes: types, route tables, groups, VPC, zones,
+ * tags, reservations.
  *
  * Knows their shapes and filters. None of them lags.
  */
@@ -97,11 +98,12 @@ static bool match_route_table(const struct sim_ec2 *ec2, const struct sim_filter
     if (sim_filter_is(filter, "association.main")) {
         return sim_filter_matches(filter, slice_of(table->main ? "true" : "false"));
     }
-    return sim_filter_matches(filter, sim_filter_is(filter, "vpc-id") ? aws_id_slice(&ec2->vpc) :
-                                                                        aws_id_slice(&table->id));
+    return sim_filter_matches(filter, sim_filter_is(filter, "vpc-id") ? aws_id_slice(&ec2->vpc)
+                                                                      : aws_id_slice(&table->id));
 }
 
-static void write_association(struct buf *xml, const struct aws_id *table, const struct aws_id *subnet)
+static void write_association(struct buf *xml, const struct aws_id *table,
+                              const struct aws_id *subnet)
 {
     uint64_t number = slice_hash(aws_id_slice(table)) ^
                       (subnet ? slice_hash(aws_id_slice(subnet)) : 0);

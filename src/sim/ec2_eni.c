@@ -247,9 +247,9 @@ void sim_eni_due(struct sim_ec2 *ec2, uint32_t row)
 static bool known_token(struct sim_ec2 *ec2, const struct sim_create *create, uint32_t *ret_row,
                         uint32_t *ret_token, struct sim_problem *problem)
 {
-    uint32_t token = create->client_token.len > 0 ?
-                         index_find(&ec2->token_index, ec2->tokens, create->client_token) :
-                         ROW_NONE;
+    uint32_t token = create->client_token.len > 0
+                         ? index_find(&ec2->token_index, ec2->tokens, create->client_token)
+                         : ROW_NONE;
 
     *ret_token = ROW_NONE;
     if (token == ROW_NONE) {
@@ -380,8 +380,8 @@ static bool same_place(const struct sim_ec2 *ec2, const struct sim_eni *eni,
                        const struct sim_instance *instance, struct sim_problem *problem)
 {
     if (eni->now.attach != ATTACH_NONE || eni->tenant) {
-        return sim_refuse(problem, "InvalidNetworkInterface.InUse",
-                          "Interface: [%s] in use.", eni->id.text);
+        return sim_refuse(problem, "InvalidNetworkInterface.InUse", "Interface: [%s] in use.",
+                          eni->id.text);
     }
     if (!slice_eq(ec2->subnets[eni->subnet].zone, ec2->subnets[instance->subnet].zone)) {
         return sim_refuse(problem, "InvalidParameterCombination",

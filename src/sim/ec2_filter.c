@@ -1,7 +1,8 @@
 /*
  * ec2_filter.c - filters, ids and pages of describes.
  *
- * Knows that filters are ANDed, their values ORed, and that values may hold "*" and "?". Refuses to know any resource.
+ * Knows that filters are ANDed, their values ORed, and that values may hold "*" and "?". Refuses to
+ * know any resource.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +124,7 @@ static bool parse_page(struct sim_call *call, const char *id_name, uint32_t page
     }
     if (ret->paged && ret->id_count > 0) {
         return sim_refuse(&call->problem, "InvalidParameterCombination",
-                          "The parameter %s cannot be used with the parameter maxResults",
-                          id_name);
+                          "The parameter %s cannot be used with the parameter maxResults", id_name);
     }
     if (token.len > 0) {
         if (slice_u64(slice_cut(&rest, '.'), UINT32_MAX, &row) != ERR_OK ||

@@ -1,5 +1,6 @@
 /*
- * ec2_gate.c - what stands between a request and the world: the API's token buckets, and faults that someone ordered.
+ * ec2_gate.c - what stands between a request and the world: the API's token buckets, and faults
+ * that someone ordered.
  *
  * Knows who asks for which action. Refuses to know what the action does.
  */
@@ -92,7 +93,8 @@ static bool strikes(struct sim_ec2 *ec2, struct sim_fault *fault, struct slice w
     return true;
 }
 
-static void hold(struct sim_ec2 *ec2, struct slice who, enum sim_action action, struct sim_gate *ret)
+static void hold(struct sim_ec2 *ec2, struct slice who, enum sim_action action,
+                 struct sim_gate *ret)
 {
     if (ret->hold != 0) {
         return;

@@ -1,7 +1,8 @@
 /*
  * ec2_http.c - a request to the Query API, from its bytes to the bytes of its answer.
  *
- *   form -> who signed it -> is there such an action -> budget and faults -> policy -> the action -> XML
+ *   form -> who signed it -> is there such an action -> budget and faults -> policy -> the action
+ * -> XML
  *
  * Knows the order in which EC2 says no. Refuses to know sockets.
  */
@@ -30,10 +31,9 @@ static const struct entry entries[ACT_COUNT] = {
     [ACT_ModifyNetworkInterfaceAttribute] = { sim_do_modify,
                                               "NetworkInterfaceId Attachment Description "
                                               "SecurityGroupId" },
-    [ACT_AssignPrivateIpAddresses] = { sim_do_assign,
-                                       "NetworkInterfaceId PrivateIpAddress "
-                                       "SecondaryPrivateIpAddressCount Ipv4Prefix "
-                                       "Ipv4PrefixCount AllowReassignment" },
+    [ACT_AssignPrivateIpAddresses] = { sim_do_assign, "NetworkInterfaceId PrivateIpAddress "
+                                                      "SecondaryPrivateIpAddressCount Ipv4Prefix "
+                                                      "Ipv4PrefixCount AllowReassignment" },
     [ACT_UnassignPrivateIpAddresses] = { sim_do_unassign,
                                          "NetworkInterfaceId PrivateIpAddress Ipv4Prefix" },
     [ACT_CreateTags] = { sim_do_create_tags, "ResourceId Tag" },
@@ -46,7 +46,8 @@ static const struct entry entries[ACT_COUNT] = {
     [ACT_DescribeNetworkInterfaces] = { sim_describe_enis,
                                         "NetworkInterfaceId Filter MaxResults NextToken" },
     [ACT_DescribeInstances] = { sim_describe_instances, "InstanceId Filter MaxResults NextToken" },
-    [ACT_DescribeInstanceTypes] = { sim_describe_types, "InstanceType Filter MaxResults NextToken" },
+    [ACT_DescribeInstanceTypes] = { sim_describe_types,
+                                    "InstanceType Filter MaxResults NextToken" },
     [ACT_DescribeRouteTables] = { sim_describe_route_tables,
                                   "RouteTableId Filter MaxResults NextToken" },
     [ACT_DescribeSecurityGroups] = { sim_describe_groups,
@@ -113,7 +114,8 @@ static bool find_action(struct sim_call *call)
                           action.len > 64 ? 64 : (int)action.len, action.data);
     }
     if (!slice_is(version, is_sts(call->action) ? "2011-06-15" : "2016-11-15")) {
-        return sim_refuse(&call->problem, "NoSuchVersion", "The requested version (%.*s) of service "
+        return sim_refuse(&call->problem, "NoSuchVersion",
+                          "The requested version (%.*s) of service "
                           "AmazonEC2 does not exist",
                           version.len > 32 ? 32 : (int)version.len,
                           version.data ? version.data : "");
@@ -170,8 +172,9 @@ static struct slice failure(struct sim_call *call)
     buf_init(&out, SIM_XML_MAX);
     buf_add_text(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     if (call->action != ACT_COUNT && is_sts(call->action)) {
-        buf_addf(&out, "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
-                       "<Type>%s</Type><Code>%s</Code>",
+        buf_addf(&out,
+                 "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
+                 "<Type>%s</Type><Code>%s</Code>",
                  problem->status >= 500 ? "Receiver" : "Sender", problem->code);
         sim_xml_text(&out, "Message", slice_of(problem->message));
         buf_addf(&out, "</Error><RequestId>%s</RequestId></ErrorResponse>\n", call->request_id);

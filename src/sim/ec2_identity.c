@@ -1,7 +1,8 @@
 /*
  * ec2_identity.c - who signed a request: access keys, sessions with an end, clock skew.
  *
- * Knows what EC2 and STS answer to each kind of wrong signature. Refuses to know what the caller may do.
+ * Knows what EC2 and STS answer to each kind of wrong signature. Refuses to know what the caller
+ * may do.
  */
 #include <stdio.h>
 
@@ -121,8 +122,8 @@ static const struct sim_identity *find_identity(const struct sim_ec2 *ec2, struc
         return &ec2->identities[row];
     }
     (void)sim_refuse(problem, sts ? "InvalidClientTokenId" : "AuthFailure", "%s",
-                     sts ? "The security token included in the request is invalid." :
-                           "AWS was not able to validate the provided access credentials");
+                     sts ? "The security token included in the request is invalid."
+                         : "AWS was not able to validate the provided access credentials");
     return NULL;
 }
 
@@ -131,13 +132,13 @@ static bool check_session(const struct sim_ec2 *ec2, const struct sim_identity *
 {
     if (!slice_eq(identity->token, token)) {
         return sim_refuse(problem, sts ? "InvalidClientTokenId" : "AuthFailure", "%s",
-                          sts ? "The security token included in the request is invalid." :
-                                "AWS was not able to validate the provided access credentials");
+                          sts ? "The security token included in the request is invalid."
+                              : "AWS was not able to validate the provided access credentials");
     }
     if (identity->session && identity->expires_wall_ns <= clock_ns(ec2)) {
         return sim_refuse(problem, sts ? "ExpiredToken" : "RequestExpired", "%s",
-                          sts ? "The security token included in the request is expired" :
-                                "Request has expired.");
+                          sts ? "The security token included in the request is expired"
+                              : "Request has expired.");
     }
     return true;
 }

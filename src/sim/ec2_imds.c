@@ -1,11 +1,13 @@
 /*
- * ec2_imds.c - the instance metadata service, version 2, of each instance, below /imds/INSTANCE/latest/.
+ * ec2_imds.c - the instance metadata service, version 2, of each instance, below
+ * /imds/INSTANCE/latest/.
  *
  *   PUT  api/token                                a token; its TTL in a header
  *   GET  dynamic/instance-identity/document
  *   GET  meta-data/...                            leaves, or a folder's list
  *
- * Shows attachments and addresses as they are, without the API's lag: so does the real one. Refuses to know user data.
+ * Shows attachments and addresses as they are, without the API's lag: so does the real one. Refuses
+ * to know user data.
  */
 #include <stdio.h>
 
@@ -59,8 +61,8 @@ static void put_token(struct view *view, const struct sim_http_request *request,
     struct sim_imds_token *token = &ec2->imds_tokens[ec2->imds_token_count++];
     token->instance = view->instance->id;
     token->ends_wall_ns = ec2->wall_ns + seconds * UINT64_C(1000000000);
-    (void)snprintf(token->text, sizeof(token->text), "AQAEA%016llx%016llx==",
-                   (unsigned long long)prng_next(&ec2->prng),
+    (void)snprintf(token->text, sizeof(token->text),
+                   "AQAEA%016llx%016llx==", (unsigned long long)prng_next(&ec2->prng),
                    (unsigned long long)prng_next(&ec2->prng));
     buf_add_text(&view->text, token->text);
     ret->status = 200;
@@ -90,8 +92,8 @@ static bool has_token(const struct view *view, const struct sim_http_request *re
 static uint32_t role_session(struct sim_ec2 *ec2, struct slice role)
 {
     const uint64_t five_minutes_ns = UINT64_C(300) * 1000000000;
-    uint64_t margin_ns = ec2->session_ns / 2 < five_minutes_ns ? ec2->session_ns / 2 :
-                                                                 five_minutes_ns;
+    uint64_t margin_ns = ec2->session_ns / 2 < five_minutes_ns ? ec2->session_ns / 2
+                                                               : five_minutes_ns;
 
     for (uint32_t i = ec2->identity_count; i > 0; i--) {
         const struct sim_identity *identity = &ec2->identities[i - 1];
@@ -336,8 +338,8 @@ static bool below(struct slice path, const char *prefix, struct slice *ret)
     if (!slice_starts(path, slice_of(prefix)) || (path.len > len && path.data[len] != '/')) {
         return false;
     }
-    *ret = path.len > len + 1 ? (struct slice){ path.data + len + 1, path.len - len - 1 } :
-                                (struct slice){ 0 };
+    *ret = path.len > len + 1 ? (struct slice){ path.data + len + 1, path.len - len - 1 }
+                              : (struct slice){ 0 };
     return true;
 }
 

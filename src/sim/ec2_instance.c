@@ -1,5 +1,6 @@
 /*
- * ec2_instance.c - instances come and go, and take their ENIs along as DeleteOnTermination says; tags of resources.
+ * ec2_instance.c - instances come and go, and take their ENIs along as DeleteOnTermination says;
+ * tags of resources.
  *
  * Knows instance states. Refuses to know images, disks and prices.
  */
@@ -62,8 +63,8 @@ static bool check_type(const struct sim_ec2 *ec2, const struct sim_run *run,
 
     *ret = sim_type(ec2, run->type, &known);
     if (!known) {
-        return sim_refuse(problem, "InvalidParameterValue", "Invalid value '%.*s' for InstanceType.",
-                          SLICE_ARG(run->type));
+        return sim_refuse(problem, "InvalidParameterValue",
+                          "Invalid value '%.*s' for InstanceType.", SLICE_ARG(run->type));
     }
     if (1 + run->secondary_ips + run->prefixes > ret->ips_per_eni) {
         return sim_refuse(problem, "PrivateIpAddressLimitExceeded",

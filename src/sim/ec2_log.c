@@ -57,8 +57,7 @@ void sim_log_add(struct sim_call *call, const char *action, int status, const ch
     } else {
         ec2->log_begin = (ec2->log_begin + 1) % SIM_LOG_MAX;
     }
-    struct sim_request_log *entry =
-        &ec2->log[(ec2->log_begin + ec2->log_count - 1) % SIM_LOG_MAX];
+    struct sim_request_log *entry = &ec2->log[(ec2->log_begin + ec2->log_count - 1) % SIM_LOG_MAX];
     mem_free(entry->params);
     *entry = (struct sim_request_log){
         .id = ++ec2->next_log,

@@ -1,7 +1,8 @@
 /*
  * ec2_params.c - the Query API's parameters: a form, read into a sorted list.
  *
- * Knows NAME.1, NAME.2 ... and what a missing or wrong parameter is called. Refuses to know which action wants which.
+ * Knows NAME.1, NAME.2 ... and what a missing or wrong parameter is called. Refuses to know which
+ * action wants which.
  */
 #include <assert.h>
 #include <stdarg.h>
@@ -89,8 +90,11 @@ bool sim_param(const struct sim_call *call, struct slice *ret, const char *forma
     va_end(args);
     assert(len > 0 && (size_t)len < sizeof(name));
     struct sim_param wanted = { .name = { name, (size_t)len } };
-    const struct sim_param *found = bsearch(&wanted, call->params, call->param_count,
-                                            sizeof(*call->params), compare_params);
+    const struct sim_param *found = NULL;
+    if (call->param_count > 0) {
+        found = bsearch(&wanted, call->params, call->param_count, sizeof(*call->params),
+                        compare_params);
+    }
     *ret = found ? found->value : (struct slice){ 0 };
     return found != NULL;
 }

@@ -15,8 +15,8 @@ static void text_ip(struct json_out *json, uint32_t ip)
 
 static void text_cidr(struct json_out *json, struct cidr cidr)
 {
-    json_textf(json, "%u.%u.%u.%u/%u", cidr.base >> 24, cidr.base >> 16 & 255,
-               cidr.base >> 8 & 255, cidr.base & 255, cidr.bits);
+    json_textf(json, "%u.%u.%u.%u/%u", cidr.base >> 24, cidr.base >> 16 & 255, cidr.base >> 8 & 255,
+               cidr.base & 255, cidr.bits);
 }
 
 static void add_tags(struct json_out *json, const struct sim_ec2 *ec2, const struct sim_tags *tags)
@@ -37,9 +37,9 @@ static void add_subnet(struct json_out *json, const struct sim_ec2 *ec2, uint32_
 
     for (uint32_t at = subnet->first_eni; at != ROW_NONE; at = ec2->enis[at].next) {
         enis += ec2->enis[at].gone_ns == TIMERS_NEVER && !ec2->enis[at].tenant;
-        tenants += ec2->enis[at].gone_ns == TIMERS_NEVER && ec2->enis[at].tenant ?
-                       sim_eni_units(&ec2->enis[at]) :
-                       0;
+        tenants += ec2->enis[at].gone_ns == TIMERS_NEVER && ec2->enis[at].tenant
+                       ? sim_eni_units(&ec2->enis[at])
+                       : 0;
     }
     json_begin_object(json);
     json_field_text(json, "id", aws_id_slice(&subnet->id));
@@ -65,7 +65,8 @@ static void add_eni(struct json_out *json, const struct sim_ec2 *ec2, const stru
     json_begin_object(json);
     json_field_text(json, "id", aws_id_slice(&eni->id));
     json_field_text(json, "subnet", aws_id_slice(&ec2->subnets[eni->subnet].id));
-    json_field_text(json, "state", slice_of(eni->tenant ? "other tenant" : states[eni->now.attach]));
+    json_field_text(json, "state",
+                    slice_of(eni->tenant ? "other tenant" : states[eni->now.attach]));
     if (eni->now.instance != ROW_NONE) {
         sim_attachment_id(eni->now.attachment, attachment);
         json_field_text(json, "instance", aws_id_slice(&ec2->instances[eni->now.instance].id));

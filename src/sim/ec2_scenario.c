@@ -1,8 +1,9 @@
 /*
- * ec2_scenario.c - from a scenario's YAML to the first state of the modelled EC2. The format: hack/ec2sim/README.md.
+ * ec2_scenario.c - from a scenario's YAML to the first state of the modelled EC2. The format:
+ * hack/ec2sim/README.md.
  *
- * Knows the fields and their defaults; what it does not know it refuses, with the line. Refuses to know the keys of the nodes'
- * players (nodes, agents ...), which read the same file.
+ * Knows the fields and their defaults; what it does not know it refuses, with the line. Refuses to
+ * know the keys of the nodes' players (nodes, agents ...), which read the same file.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,9 +199,9 @@ static enum err read_timing(struct sim_ec2 *ec2, const struct doc *doc, struct e
     static const char *const keys[] = { "attach_ms", "detach_ms", "run_ms", "terminate_ms", NULL };
     struct sim_timing *timing = &ec2->timing;
 
-    *timing = (struct sim_timing){
-        .attach_ns = 200000000, .detach_ns = 2500000000, .terminate_ns = 1000000000
-    };
+    *timing = (struct sim_timing){ .attach_ns = 200000000,
+                                   .detach_ns = 2500000000,
+                                   .terminate_ns = 1000000000 };
     if (!doc) {
         return ERR_OK;
     }

@@ -18,8 +18,8 @@ enum err sim_doc_keys(const struct doc *doc, const char *what, const char *const
 enum err sim_doc_cidr(const struct doc *doc, const char *field, struct cidr *ret,
                       struct error *error) ERR_CHECKED;
 /* Not there: *ret_ns stays. */
-enum err sim_doc_ms(const struct doc *doc, const char *field, uint64_t *ret_ns,
-                    struct error *error) ERR_CHECKED;
+enum err sim_doc_ms(const struct doc *doc, const char *field, uint64_t *ret_ns, struct error *error)
+    ERR_CHECKED;
 enum err sim_doc_tags(struct sim_ec2 *ec2, const struct doc *doc, struct sim_tags *ret,
                       struct error *error) ERR_CHECKED;
 /* Field id, or an id made from field name. */
@@ -27,10 +27,10 @@ enum err sim_doc_id(const struct doc *row, const char *prefix, struct aws_id *re
                     struct error *error) ERR_CHECKED;
 
 /* Route tables, subnets, security groups, instances. */
-enum err sim_scenario_network(struct sim_ec2 *ec2, const struct doc *top,
-                              struct error *error) ERR_CHECKED;
+enum err sim_scenario_network(struct sim_ec2 *ec2, const struct doc *top, struct error *error)
+    ERR_CHECKED;
 /* Sessions of STS and IMDS. */
-enum err sim_scenario_sessions(struct sim_ec2 *ec2, const struct doc *top,
-                               struct error *error) ERR_CHECKED;
+enum err sim_scenario_sessions(struct sim_ec2 *ec2, const struct doc *top, struct error *error)
+    ERR_CHECKED;
 
 #endif

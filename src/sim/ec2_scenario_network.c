@@ -102,8 +102,8 @@ static enum err read_reservations(struct sim_ec2 *ec2, const struct doc *list,
                                   struct sim_subnet *subnet, struct error *error)
 {
     static const char *const keys[] = { "cidr", "type", NULL };
-    struct cidr_reservation *rows =
-        ARENA_ARRAY(&ec2->arena, struct cidr_reservation, doc_count(list) + 1);
+    struct cidr_reservation *rows = ARENA_ARRAY(&ec2->arena, struct cidr_reservation,
+                                                doc_count(list) + 1);
 
     subnet->reservations = rows;
     for (const struct doc *at = doc_first(list); at; at = at->next) {
@@ -166,8 +166,9 @@ static struct slice zone_id(struct sim_ec2 *ec2, struct slice zone)
 
 static enum err read_subnet(struct sim_ec2 *ec2, const struct doc *row, struct error *error)
 {
-    static const char *const keys[] = { "id", "name", "zone", "zone_id", "cidr", "tags",
-                                        "reservations", "route_table", "free", "usable", NULL };
+    static const char *const keys[] = { "id",   "name",         "zone",        "zone_id", "cidr",
+                                        "tags", "reservations", "route_table", "free",    "usable",
+                                        NULL };
     struct sim_subnet *subnet = NULL;
     struct aws_id id = { 0 };
     struct cidr cidr = { 0 };
@@ -188,8 +189,7 @@ static enum err read_subnet(struct sim_ec2 *ec2, const struct doc *row, struct e
     if (sim_find_subnet(ec2, aws_id_slice(&id)) != ROW_NONE) {
         return sim_doc_fail(error, row, "subnet %s stands there twice", id.text);
     }
-    mem_reserve(&ec2->subnets, &ec2->subnet_capacity, ec2->subnet_count + 1,
-                sizeof(*ec2->subnets));
+    mem_reserve(&ec2->subnets, &ec2->subnet_capacity, ec2->subnet_count + 1, sizeof(*ec2->subnets));
     subnet = &ec2->subnets[ec2->subnet_count];
     subnet->id = id;
     subnet->first_eni = ROW_NONE;
@@ -207,8 +207,8 @@ static enum err read_subnet(struct sim_ec2 *ec2, const struct doc *row, struct e
     if (err == ERR_OK) {
         err = find_route_table(ec2, doc_get(row, "route_table"), &subnet->route_table, error);
     }
-    return err == ERR_OK ? read_reservations(ec2, doc_get(row, "reservations"), subnet, error) :
-                           err;
+    return err == ERR_OK ? read_reservations(ec2, doc_get(row, "reservations"), subnet, error)
+                         : err;
 }
 
 uint32_t sim_subnet_by_name(const struct sim_ec2 *ec2, struct slice name)
@@ -275,8 +275,7 @@ static enum err read_groups(struct sim_ec2 *ec2, const struct doc *list, struct 
         if (err != ERR_OK) {
             return err;
         }
-        mem_reserve(&ec2->groups, &ec2->group_capacity, ec2->group_count + 1,
-                    sizeof(*ec2->groups));
+        mem_reserve(&ec2->groups, &ec2->group_capacity, ec2->group_count + 1, sizeof(*ec2->groups));
         ec2->groups[ec2->group_count] = group;
         index_add(&ec2->group_index, ec2->groups, ec2->group_count);
         err = sim_doc_tags(ec2, doc_get(at, "tags"), &ec2->groups[ec2->group_count++].tags, error);

@@ -1,8 +1,8 @@
 /*
  * ec2_seen.c - eventual consistency: what a describe shows is the world as it was `lag` ago.
  *
- * Each row keeps images of how it was, made before each change and dropped when no describe can show them any more.
- * Knows time and images. Refuses to know why something changed.
+ * Each row keeps images of how it was, made before each change and dropped when no describe can
+ * show them any more. Knows time and images. Refuses to know why something changed.
  */
 #include <assert.h>
 
@@ -110,9 +110,8 @@ void sim_subnet_touch(struct sim_ec2 *ec2, uint32_t row)
                 subnet->past_count * sizeof(*subnet->past));
         subnet->past_begin = 0;
     }
-    if (ec2->lag_ns == 0 ||
-        (subnet->past_count > subnet->past_begin &&
-         subnet->past[subnet->past_count - 1].until_ns == ec2->now_ns)) {
+    if (ec2->lag_ns == 0 || (subnet->past_count > subnet->past_begin &&
+                             subnet->past[subnet->past_count - 1].until_ns == ec2->now_ns)) {
         return;
     }
     mem_reserve(&subnet->past, &subnet->past_capacity, subnet->past_count + 1,

@@ -171,7 +171,8 @@ bool sim_space_pick(struct sim_space *space, struct prng *prng, uint32_t *ret)
     return sim_space_take(space, *ret);
 }
 
-/* reserved: looks only at blocks that lie whole in a prefix reservation, else only at blocks without any held address. */
+/* reserved: looks only at blocks that lie whole in a prefix reservation, else only at blocks
+ * without any held address. */
 static bool block_is_free(const struct sim_space *space, uint32_t at, bool reserved)
 {
     uint32_t held = block_bits(space->held, at);

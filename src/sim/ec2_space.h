@@ -1,10 +1,12 @@
 /*
- * ec2_space.h - the addresses of one subnet: which are taken, which are held back, where a whole /28 is free.
+ * ec2_space.h - the addresses of one subnet: which are taken, which are held back, where a whole
+ * /28 is free.
  *
  *   10.0.0.0/26   used  1111 0110 ... 1      first four and the last: EC2's own
  *                 held  0000 0000 1111 0     in a CIDR reservation
  *
- * `free` is what EC2 shows as AvailableIpAddressCount: neither used nor held. It says nothing of whole blocks.
+ * `free` is what EC2 shows as AvailableIpAddressCount: neither used nor held. It says nothing of
+ * whole blocks.
  */
 #ifndef SIM_EC2_SPACE_H
 #define SIM_EC2_SPACE_H
@@ -18,7 +20,8 @@ struct sim_space {
     struct cidr cidr;
     uint32_t size;
     uint32_t free;
-    uint64_t *used, *held, *held_prefix; /* bit by address - base; held_prefix: reservation of type prefix */
+    uint64_t *used, *held, *held_prefix; /* bit by address - base; held_prefix: reservation of type
+                                            prefix */
 };
 
 /* /28 (EC2's smallest) to /16 (its largest). */
@@ -32,7 +35,8 @@ bool sim_space_contains(const struct sim_space *space, uint32_t address);
 bool sim_space_is_used(const struct sim_space *space, uint32_t address);
 bool sim_space_is_held(const struct sim_space *space, uint32_t address);
 
-/* Takes exactly this; false: in use. A held address can be taken: by who asks for it in so many words. */
+/* Takes exactly this; false: in use. A held address can be taken: by who asks for it in so many
+ * words. */
 bool sim_space_take(struct sim_space *space, uint32_t address);
 void sim_space_give(struct sim_space *space, uint32_t address);
 bool sim_space_take_block(struct sim_space *space, uint32_t base);

@@ -1,5 +1,6 @@
 /*
- * ec2_state.h - the rows of the modelled EC2 and what may be done to them. Private to src/sim/ec2*.c.
+ * ec2_state.h - the rows of the modelled EC2 and what may be done to them. Private to
+ * src/sim/ec2*.c.
  *
  *   subnets[] --first_eni--> enis[] <--> enis[]        (a list through the rows, one a subnet)
  *   instances[] --enis[]---> enis[]                    (attached or being attached)
@@ -20,15 +21,15 @@
 
 enum {
     ROW_NONE = UINT32_MAX,
-    SIM_GROUPS_MAX = 16,   /* security groups of an ENI: EC2's highest quota */
-    SIM_TAGS_MAX = 50,     /* tags of a resource: EC2's limit */
+    SIM_GROUPS_MAX = 16, /* security groups of an ENI: EC2's highest quota */
+    SIM_TAGS_MAX = 50,   /* tags of a resource: EC2's limit */
     SIM_INSTANCE_ENIS = 32,
     SIM_PAST_MAX = 64,     /* images kept of one row */
     SIM_PARAMS_MAX = 4096, /* parameters of a request */
     SIM_LOG_MAX = 20000,   /* requests remembered */
     SIM_FAULTS_MAX = 64,
-    SIM_PAGE_MAX = 1000,   /* EC2's largest page */
-    SIM_TENANT_IPS = 50    /* addresses of one ENI of a drain */
+    SIM_PAGE_MAX = 1000, /* EC2's largest page */
+    SIM_TENANT_IPS = 50  /* addresses of one ENI of a drain */
 };
 
 /* How EC2 says no. code: literal or in an arena that outlives it. */
@@ -67,9 +68,9 @@ struct sim_eni_state {
     enum sim_attach attach;
     uint32_t device_index, card;
     bool delete_on_termination;
-    uint64_t attachment;       /* number that its id is made of */
+    uint64_t attachment; /* number that its id is made of */
     uint64_t attached_wall_ns;
-    uint32_t description;      /* interned */
+    uint32_t description; /* interned */
     struct sim_u32s ips, prefixes;
     uint32_t groups[SIM_GROUPS_MAX]; /* rows */
     uint32_t group_count;
@@ -88,9 +89,9 @@ struct sim_eni {
     uint32_t primary_ip;
     uint32_t next, prev; /* in its subnet */
     enum eni_type type;
-    bool tenant;         /* of another account that shares the subnet */
+    bool tenant; /* of another account that shares the subnet */
     uint64_t created_ns, created_wall_ns;
-    uint64_t gone_ns;    /* TIMERS_NEVER: it lives */
+    uint64_t gone_ns; /* TIMERS_NEVER: it lives */
     struct sim_eni_state now;
     struct sim_eni_past *past; /* oldest first */
     uint32_t past_count, past_capacity;
@@ -149,8 +150,8 @@ struct sim_instance_past {
 struct sim_instance {
     struct aws_id id;
     struct instance_type type;
-    uint32_t subnet;      /* of its primary ENI */
-    uint32_t role;        /* interned; ROW_NONE: no instance profile */
+    uint32_t subnet; /* of its primary ENI */
+    uint32_t role;   /* interned; ROW_NONE: no instance profile */
     struct slice dns_name;
     enum sim_instance_state state;
     uint32_t enis[SIM_INSTANCE_ENIS]; /* rows, in order of attaching */
@@ -164,15 +165,16 @@ struct sim_instance {
 
 /* What a client token stands for. */
 struct sim_token {
-    struct slice key;  /* action and token */
-    uint64_t params;   /* hash of everything else */
-    struct aws_id eni; /* what it made */
+    struct slice key;     /* action and token */
+    uint64_t params;      /* hash of everything else */
+    struct aws_id eni;    /* what it made */
     struct sim_eni image; /* as made: the answer when the ENI is gone by now */
 };
 
 /* ---- API budget, faults, identity, log ---- */
 
-/* name, mutating, burst, refill per second. From the EC2 developer guide; what it does not list falls under its general classes. */
+/* name, mutating, burst, refill per second. From the EC2 developer guide; what it does not list
+ * falls under its general classes. */
 #define SIM_ACTIONS(X)                                                                             \
     X(CreateNetworkInterface, true, 100, 5)                                                        \
     X(DeleteNetworkInterface, true, 100, 5)                                                        \
@@ -250,7 +252,8 @@ struct sim_hold {
     char who[40];
 };
 
-/* An access key and whom it stands for. Sessions (STS, instance profile) have a token and an end. */
+/* An access key and whom it stands for. Sessions (STS, instance profile) have a token and an end.
+ */
 struct sim_identity {
     struct slice key_id, secret, token;
     struct slice who;
@@ -287,7 +290,7 @@ struct sim_ec2 {
     uint64_t now_ns, wall_ns; /* as of the last call; typed calls move both */
     uint64_t lag_ns;
     uint64_t skew_max_ns;
-    int64_t clock_offset_ns;  /* of EC2's clock from the caller's: for skew tests */
+    int64_t clock_offset_ns; /* of EC2's clock from the caller's: for skew tests */
 
     struct slice region, account;
     struct aws_id vpc;
@@ -308,7 +311,7 @@ struct sim_ec2 {
     struct sim_u32s free_enis;       /* rows to be used again */
     struct sim_u32s gone_enis;       /* gone, remembered; oldest first */
     uint32_t gone_begin;
-    struct instance_type *types;     /* the scenario's own */
+    struct instance_type *types; /* the scenario's own */
     uint32_t type_count, type_capacity;
     struct index subnet_index, group_index, instance_index, eni_index, token_index;
     struct sim_token *tokens;
@@ -353,8 +356,9 @@ struct sim_ec2 {
 
 /* ---- tables (ec2.c) ---- */
 
-uint32_t sim_find_eni(const struct sim_ec2 *ec2, struct slice id);      /* a living one, or ROW_NONE */
-uint32_t sim_find_subnet(const struct sim_ec2 *ec2, struct slice id);   /* by id, in scenarios also by name */
+uint32_t sim_find_eni(const struct sim_ec2 *ec2, struct slice id); /* a living one, or ROW_NONE */
+uint32_t sim_find_subnet(const struct sim_ec2 *ec2, struct slice id); /* by id, in scenarios also by
+                                                                         name */
 uint32_t sim_find_group(const struct sim_ec2 *ec2, struct slice id);
 uint32_t sim_find_instance(const struct sim_ec2 *ec2, struct slice id);
 struct instance_type sim_type(const struct sim_ec2 *ec2, struct slice name, bool *ret_known);
@@ -377,7 +381,7 @@ bool sim_u32s_has(const struct sim_u32s *list, uint32_t value);
 
 /* ---- consistency (ec2_seen.c): what a describe at this moment shows ---- */
 
-void sim_eni_touch(struct sim_ec2 *ec2, uint32_t row);       /* before each change */
+void sim_eni_touch(struct sim_ec2 *ec2, uint32_t row); /* before each change */
 void sim_subnet_touch(struct sim_ec2 *ec2, uint32_t row);
 void sim_instance_touch(struct sim_ec2 *ec2, uint32_t row);
 /* NULL: not to be seen (yet, or any more). */
@@ -389,26 +393,28 @@ void sim_forget(struct sim_ec2 *ec2); /* what no describe can show any more */
 void sim_eni_state_copy(struct sim_eni_state *to, const struct sim_eni_state *from);
 void sim_eni_state_done(struct sim_eni_state *state);
 
-/* ---- what may be done to ENIs (ec2_eni.c, ec2_address.c); false: *problem says why, and nothing has changed ---- */
+/* ---- what may be done to ENIs (ec2_eni.c, ec2_address.c); false: *problem says why, and nothing
+ * has changed ---- */
 
 struct sim_create {
     struct slice subnet, description;
-    uint32_t primary_ip;        /* 0: any */
-    uint32_t ips, prefixes;     /* counts */
-    const uint32_t *addresses;  /* or these secondary ones */
+    uint32_t primary_ip;       /* 0: any */
+    uint32_t ips, prefixes;    /* counts */
+    const uint32_t *addresses; /* or these secondary ones */
     uint32_t address_count;
-    const uint32_t *blocks;     /* or these /28 blocks */
+    const uint32_t *blocks; /* or these /28 blocks */
     uint32_t block_count;
     const struct slice *groups; /* none: the VPC's default one */
     uint32_t group_count;
     const struct pair *tags;
     uint32_t tag_count;
     struct slice client_token;
-    uint64_t params;            /* hash of all the above as the client put it */
+    uint64_t params; /* hash of all the above as the client put it */
     enum eni_type type;
 };
 
-/* *ret_again: the token has been used before: *ret_row is ROW_NONE if the ENI is gone; *ret_token says what it was. */
+/* *ret_again: the token has been used before: *ret_row is ROW_NONE if the ENI is gone; *ret_token
+ * says what it was. */
 bool sim_eni_create(struct sim_ec2 *ec2, const struct sim_create *create, uint32_t *ret_row,
                     uint32_t *ret_token, struct sim_problem *problem);
 bool sim_eni_attach(struct sim_ec2 *ec2, struct slice eni, struct slice instance,
@@ -434,7 +440,8 @@ void sim_eni_gone(struct sim_ec2 *ec2, uint32_t row);
 void sim_eni_join(struct sim_ec2 *ec2, uint32_t row, uint32_t instance, uint32_t device_index,
                   bool at_once);
 void sim_eni_part(struct sim_ec2 *ec2, uint32_t row);
-void sim_eni_due(struct sim_ec2 *ec2, uint32_t row); /* attaching is attached, detaching is detached */
+void sim_eni_due(struct sim_ec2 *ec2, uint32_t row); /* attaching is attached, detaching is detached
+                                                      */
 uint32_t sim_eni_units(const struct sim_eni *eni);   /* NAU that it costs while attached */
 
 struct sim_assign {
@@ -454,7 +461,8 @@ bool sim_eni_assign(struct sim_ec2 *ec2, const struct sim_assign *assign, uint32
 bool sim_eni_unassign(struct sim_ec2 *ec2, struct slice eni, const uint32_t *addresses,
                       uint32_t address_count, const uint32_t *blocks, uint32_t block_count,
                       struct sim_problem *problem);
-/* Takes count addresses and prefixes (or the named ones) for an ENI that is to be or is; all or nothing. */
+/* Takes count addresses and prefixes (or the named ones) for an ENI that is to be or is; all or
+ * nothing. */
 bool sim_take_addresses(struct sim_ec2 *ec2, uint32_t subnet, const struct sim_assign *what,
                         bool creating, struct sim_u32s *ips, struct sim_u32s *prefixes,
                         struct sim_problem *problem);
@@ -489,7 +497,7 @@ struct sim_gate {
     bool lost_reply;            /* done, and no answer */
     size_t cut_after;           /* SIZE_MAX: whole */
     uint64_t delay_ns;
-    uint64_t hold;              /* 0: none */
+    uint64_t hold; /* 0: none */
 };
 
 /* plain: a describe that is neither filtered nor paginated. */

@@ -50,7 +50,8 @@ static bool lifetime(struct sim_call *call, uint64_t *ret_ns)
                           "must have value greater than or equal to 900",
                           seconds);
     }
-    /* The scenario's lifetime, so that tests see sessions end; never longer than what was asked for. */
+    /* The scenario's lifetime, so that tests see sessions end; never longer than what was asked
+     * for. */
     *ret_ns = call->ec2->session_ns;
     if (seconds != 0 && *ret_ns > seconds * UINT64_C(1000000000)) {
         *ret_ns = seconds * UINT64_C(1000000000);

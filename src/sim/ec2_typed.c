@@ -1,13 +1,16 @@
 /*
- * ec2_typed.c - the same EC2 as typed calls: for agents in the world, who drink from the same buckets.
+ * ec2_typed.c - the same EC2 as typed calls: for agents in the world, who drink from the same
+ * buckets.
  *
- * Knows how an answer becomes a cloud_code. Refuses to know anything that the actions themselves know.
+ * Knows how an answer becomes a cloud_code. Refuses to know anything that the actions themselves
+ * know.
  */
 #include "ec2_state.h"
 
 static const struct slice agents = { "agent", 5 };
 
-/* What is left to be said after the gate: CLOUD_OK lets the call go on. A lost reply is said only afterwards. */
+/* What is left to be said after the gate: CLOUD_OK lets the call go on. A lost reply is said only
+ * afterwards. */
 static enum cloud_code enter(struct sim_ec2 *ec2, uint64_t now_ns, enum sim_action action,
                              struct sim_gate *gate)
 {
@@ -61,8 +64,8 @@ enum cloud_code sim_ec2_create_eni(struct sim_ec2 *ec2, uint64_t now_ns,
     if (code != CLOUD_OK) {
         return code;
     }
-    uint32_t group_count = intent->group_count < SIM_GROUPS_MAX ? intent->group_count :
-                                                                  SIM_GROUPS_MAX;
+    uint32_t group_count = intent->group_count < SIM_GROUPS_MAX ? intent->group_count
+                                                                : SIM_GROUPS_MAX;
     for (uint32_t i = 0; i < group_count; i++) {
         groups[i] = aws_id_slice(&intent->groups[i]);
     }

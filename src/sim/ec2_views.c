@@ -1,5 +1,6 @@
 /*
- * ec2_views.c - the truth for the world's own use: an instance's ENIs, subnets; and other tenants who drain a subnet.
+ * ec2_views.c - the truth for the world's own use: an instance's ENIs, subnets; and other tenants
+ * who drain a subnet.
  *
  * Knows rows as they are, without lag. Refuses to know who looks.
  */
@@ -123,8 +124,8 @@ static void view_route_table(const struct sim_ec2 *ec2, const struct sim_subnet 
     }
 }
 
-static const struct subnet *view_subnets(const struct sim_ec2 *ec2, struct arena *arena, bool lagging,
-                                         uint32_t *ret_count)
+static const struct subnet *view_subnets(const struct sim_ec2 *ec2, struct arena *arena,
+                                         bool lagging, uint32_t *ret_count)
 {
     struct subnet *views = ARENA_ARRAY(arena, struct subnet, ec2->subnet_count);
 
@@ -218,8 +219,7 @@ static uint32_t shrink_tenant(struct sim_ec2 *ec2, uint32_t row, uint32_t wanted
     }
     sim_eni_touch(ec2, row);
     while (given < wanted) {
-        sim_space_give(&ec2->subnets[eni->subnet].space,
-                       eni->now.ips.items[--eni->now.ips.count]);
+        sim_space_give(&ec2->subnets[eni->subnet].space, eni->now.ips.items[--eni->now.ips.count]);
         given++;
         ec2->nau--;
     }

@@ -1,5 +1,6 @@
 /*
- * ec2_xml_out.c - EC2's XML, element by element, in the order and with the names of the API reference.
+ * ec2_xml_out.c - EC2's XML, element by element, in the order and with the names of the API
+ * reference.
  *
  * Knows shapes. Refuses to know which rows are wanted.
  */
@@ -173,8 +174,8 @@ static void attachment(struct buf *xml, const struct sim_ec2 *ec2, const struct 
 
 static const char *type_name(enum eni_type type)
 {
-    static const char *const names[] = { "interface", "trunk", "branch", "efa", "efa-only",
-                                         "interface" };
+    static const char *const names[] = { "interface", "trunk",    "branch",
+                                         "efa",       "efa-only", "interface" };
 
     return names[type];
 }
