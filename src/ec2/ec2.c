@@ -141,7 +141,11 @@ static void take_action(struct ec2 *ec2, const struct plan_action *action)
         ec2_mutation_add(ec2, action);
         break;
     case PLAN_OBSERVE:
-        ec2_observe_want(ec2, &action->instance, action->urgency);
+        if (action->instance.text[0]) {
+            ec2_observe_want(ec2, &action->instance, action->urgency);
+        } else {
+            ec2_reads_sweep_now(ec2);
+        }
         break;
     case PLAN_OBSERVE_SUBNETS:
         ec2_reads_subnets_now(ec2);

@@ -315,6 +315,7 @@ void ec2_reads_done(struct ec2 *ec2);
 void ec2_reads_run(struct ec2 *ec2);
 uint64_t ec2_reads_deadline_ns(struct ec2 *ec2);
 void ec2_reads_subnets_now(struct ec2 *ec2);
+void ec2_reads_sweep_now(struct ec2 *ec2); /* every ENI of the VPC */
 void ec2_reads_subnet_pace(struct ec2 *ec2, uint32_t pace_ms);
 void ec2_reads_vpc(struct ec2 *ec2, const struct aws_id *vpc);
 /* What ENIs tell by the way: the use of prefixes, a second VPC. */

@@ -24,7 +24,6 @@
 #define FAILED_BASE_NS (2 * SECOND_NS)
 #define FAILED_CAP_NS (60 * SECOND_NS)
 enum { SWEEP_ROWS_MAX = 500000, ROUTE_PAGE_ROWS = 100 /* EC2's limit for route tables */ };
-enum { ROUTE_PAGE_ROWS = 100 }; /* EC2's limit for route tables; 1,000 for the others */
 
 void ec2_reads_init(struct ec2 *ec2, const struct ec2_config *config)
 {
@@ -95,8 +94,7 @@ static struct call *cycle_begin_of_vpc(struct ec2 *ec2, struct cycle *cycle, enu
     uint32_t page_rows = op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS;
 
     ec2_query_filter(&call->form, 1, "vpc-id", aws_id_slice(&ec2->reads.vpc));
-    ec2_query_u32(&call->form, "MaxResults",
-                  op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS);
+    ec2_query_u32(&call->form, "MaxResults", page_rows);
     return call;
 }
 
