@@ -94,7 +94,8 @@ static struct call *cycle_begin_of_vpc(struct ec2 *ec2, struct cycle *cycle, enu
     uint32_t page_rows = op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS;
 
     ec2_query_filter(&call->form, 1, "vpc-id", aws_id_slice(&ec2->reads.vpc));
-    ec2_query_u32(&call->form, "MaxResults", page_rows);
+    ec2_query_u32(&call->form, "MaxResults",
+                  op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS);
     return call;
 }
 
