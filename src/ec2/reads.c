@@ -91,7 +91,6 @@ static struct call *cycle_begin_of_vpc(struct ec2 *ec2, struct cycle *cycle, enu
                                        call_done_fn *on_page)
 {
     struct call *call = cycle_begin(ec2, cycle, op, on_page);
-    uint32_t page_rows = op == OP_DescribeRouteTables ? ROUTE_PAGE_ROWS : PAGE_ROWS;
 
     ec2_query_filter(&call->form, 1, "vpc-id", aws_id_slice(&ec2->reads.vpc));
     ec2_query_u32(&call->form, "MaxResults",
