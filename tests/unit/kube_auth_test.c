@@ -1,0 +1,148 @@
+/* Convincing the API server, also when what convinces it changes. */
+#include "kube_fake.h"
+
+static struct kube_config with_file(void)
+{
+    return (struct kube_config){ .access = { .token_file = SLICE("/run/token") } };
+}
+
+static struct kube_config with_plugin(void)
+{
+    static const struct slice args[] = { { "eks", 3 }, { "get-token", 9 } };
+
+    return (struct kube_config){
+        .access = { .exec = { .command = SLICE("aws"),
+                              .args = args,
+                              .arg_count = 2,
+                              .api_version = SLICE("client.authentication.k8s.io/v1"),
+                              .install_hint = SLICE("install the AWS CLI"),
+                              .provide_cluster_info = true } }
+    };
+}
+
+static void give_file(struct fake *api, const char *token)
+{
+    struct fake_fetch *file = fake_request(api, NULL, "/run/token");
+
+    fake_body(api, file, slice_of(token));
+    fake_end(api, file, ERR_OK, "");
+}
+
+TEST(auth, waits_for_the_token_before_it_asks_anything)
+{
+    struct kube_config config = with_file();
+    struct fake *api = fake_new(&config);
+
+    expect(!fake_peek(api, "GET", "https"));
+    give_file(api, "first\n");
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization, "Bearer first");
+    fake_done(api);
+}
+
+TEST(auth, follows_a_token_file_that_rotates)
+{
+    struct kube_config config = with_file();
+    struct fake *api = fake_new(&config);
+
+    give_file(api, "first\n");
+    fake_pass(api, 61 * FAKE_SECOND);
+    give_file(api, "second\n");
+    fake_end(api, fake_request(api, "GET", "/api/v1/nodes?"), ERR_UNAVAILABLE, "reset");
+    fake_pass(api, 5 * FAKE_SECOND);
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization, "Bearer second");
+    fake_done(api);
+}
+
+TEST(auth, reads_the_token_again_when_the_server_refuses_it)
+{
+    struct kube_config config = with_file();
+    struct fake *api = fake_new(&config);
+
+    give_file(api, "old\n");
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 401, SLICE(""));
+    give_file(api, "new\n");
+    fake_pass(api, 2 * FAKE_SECOND);
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization, "Bearer new");
+    fake_done(api);
+}
+
+TEST(auth, says_which_file_holds_no_token)
+{
+    struct kube_config config = with_file();
+    struct fake *api = fake_new(&config);
+
+    fake_end(api, fake_request(api, NULL, "/run/token"), ERR_IO, "No such file or directory");
+    expect_contains(
+        fake_logs(api),
+        "cannot read the token file /run/token: No such file or directory; retrying in");
+    fake_pass(api, 3 * FAKE_SECOND);
+    give_file(api, "");
+    expect_contains(fake_logs(api), "it holds no token");
+    fake_done(api);
+}
+
+TEST(auth, runs_a_credential_plugin_as_kubectl_does)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    expect_u64(plugin->kind, FETCH_EXEC);
+    expect_slice(plugin->exec_info,
+                 "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                 "\"spec\":{\"cluster\":{\"server\":\"https://api:6443\"},\"interactive\":false}}");
+    fake_body(
+        api, plugin,
+        SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\","
+              "\"status\":{\"token\":\"k8s-aws-v1.abc\",\"expirationTimestamp\":"
+              "\"2026-01-02T03:35:45Z\"}}"));
+    fake_end(api, plugin, ERR_OK, "");
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization,
+                 "Bearer k8s-aws-v1.abc");
+    /* It is good for 15 minutes: asked again shortly before. */
+    fake_pass(api, 14 * 60 * FAKE_SECOND);
+    expect(!fake_peek(api, NULL, "aws"));
+    fake_pass(api, 31 * FAKE_SECOND);
+    expect(fake_peek(api, NULL, "aws") != NULL);
+    fake_done(api);
+}
+
+TEST(auth, tells_how_to_get_a_plugin_that_is_missing)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+
+    fake_end(api, fake_request(api, NULL, "aws"), ERR_NOT_FOUND, "not found on PATH");
+    expect_contains(fake_logs(api),
+                    "credential plugin \\\"aws\\\": not found on PATH (install the AWS CLI)");
+    fake_done(api);
+}
+
+TEST(auth, refuses_a_plugins_answer_without_a_credential)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    fake_body(api, plugin,
+              SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}"));
+    fake_end(api, plugin, ERR_OK, "");
+    expect_contains(fake_logs(api), "neither a token nor a certificate");
+    expect(!fake_peek(api, "GET", "https"));
+    fake_done(api);
+}
+
+TEST(auth, never_logs_a_secret)
+{
+    struct kube_config config = with_file();
+    struct fake *api = fake_new(&config);
+
+    give_file(api, "hush-hush\n");
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 401, SLICE(""));
+    give_file(api, "hush-hush\n");
+    fake_pass(api, 30 * FAKE_SECOND);
+    struct slice logs = fake_logs(api);
+    expect_contains(logs, "does not accept the credentials of context \\\"test\\\"");
+    expect(!slice_contains(logs, SLICE("hush")));
+    fake_done(api);
+}
