@@ -16,6 +16,7 @@
 enum { WINDOW_WAITING = 64, WINDOW_FORECAST = 16 };
 
 static const uint64_t FRESH_NS = 5 * SECOND_NS;
+static const uint64_t FRESH_WAITING_NS = 30 * SECOND_NS;
 static const uint64_t FRESH_BARE_NS = MINUTE_NS;
 /* Pods that wait so long although the agent could grow: it is in its cooldown, or the counts
  * deceive. */
@@ -299,8 +300,11 @@ static bool is_fresh(struct planner *p, uint32_t handle, const struct plan_want 
 {
     struct node_row *node = &p->nodes[handle];
     uint64_t most_ns = want->want == WANT_BARE ? FRESH_BARE_NS : FRESH_NS;
+    uint64_t age_ns = p->now_ns - node->enis_asked_ns;
 
-    if (p->now_ns - node->enis_asked_ns <= most_ns) {
+    /* Read while its pods waited already: nothing has changed, and the neediest must not lose its turn for a read. */
+    bool seen_waiting = node->waiting_ns != 0 && node->enis_asked_ns >= node->waiting_ns;
+    if (age_ns <= most_ns || (seen_waiting && age_ns <= FRESH_WAITING_NS)) {
         return true;
     }
     (void)plan_observe(p, handle, want->urgency);
@@ -316,7 +320,7 @@ static uint64_t priority(const struct planner *p, const struct node_row *node, c
     uint64_t stall_s = node->stall_in_s;
 
     if (node->urgency == URGENT_WAITING) {
-        return node->need_ns;
+        return node->waiting_ns != 0 ? node->waiting_ns : node->need_ns;
     }
     if (stall_s == FORECAST_NEVER_S) {
         stall_s = 3600 + (v->left > 0 ? (uint32_t)v->left : 0); /* fewer spare addresses, sooner */

@@ -223,8 +223,8 @@ static uint32_t rank_of(const struct planner *p, const struct order *order)
     if (!node) {
         return UINT32_MAX;
     }
-    return order->urgency == URGENT_WAITING ? (uint32_t)(node->need_ns / SECOND_NS)
-                                            : node->stall_in_s;
+    uint64_t since_ns = node->waiting_ns != 0 ? node->waiting_ns : node->need_ns;
+    return order->urgency == URGENT_WAITING ? (uint32_t)(since_ns / SECOND_NS) : node->stall_in_s;
 }
 
 void ledger_send_attach(struct planner *p, struct order *order)

@@ -363,12 +363,13 @@ static uint64_t hash_states(const struct pool_status *status)
     return digest.a ^ digest.b;
 }
 
-/* Seconds until exhaustion as users think of them: soon, minutes, hours, not foreseen. */
+/* Seconds until exhaustion as users think of them: a minute, some, a quarter, an hour, later. */
 static uint32_t forecast_step(uint32_t in_s)
 {
+    enum { STEPS = 4 };
     uint32_t step = 0;
 
-    for (uint32_t limit = 60; step < 8 && in_s > limit; limit *= 4) {
+    for (uint32_t limit = 60; step < STEPS && in_s > limit; limit *= 4) {
         step++;
     }
     return step;

@@ -69,17 +69,19 @@ uint32_t subnet_exhausted_in_s(const struct subnet_row *s)
     if (free == 0) {
         return 0;
     }
-    if (rate * DAY_S < (double)free) {
+    if (rate <= 0 || rate * DAY_S < (double)free) {
         return FORECAST_NEVER_S;
     }
     return (uint32_t)((double)free / rate);
 }
 
-static void follow(double *rate, double taken, double apart_s, double constant_s)
+/* Below zero a little, so that coming and going is no decline; not far, so that a recovery hides no new one. */
+static void follow(double *rate, double taken, double apart_s, double constant_s,
+                   double floor_per_s)
 {
     *rate = (*rate * constant_s + taken) / (constant_s + apart_s);
-    if (*rate < 0) {
-        *rate = 0;
+    if (*rate < floor_per_s) {
+        *rate = floor_per_s;
     }
 }
 
@@ -327,8 +329,8 @@ static void take_count(struct planner *p, struct subnet_row *s, const struct sub
     if (s->asked_ns != 0 && asked_ns > s->asked_ns) {
         double apart_s = (double)(asked_ns - s->asked_ns) / (double)SECOND_NS;
         double taken = (double)s->available - (double)subnet->available - (double)s->own_taken;
-        follow(&s->fast_per_s, taken, apart_s, FAST_S);
-        follow(&s->slow_per_s, taken, apart_s, SLOW_S);
+        follow(&s->fast_per_s, taken, apart_s, FAST_S, -0.5);
+        follow(&s->slow_per_s, taken, apart_s, SLOW_S, -0.1);
         if (taken > 0) {
             s->declined_before_ns = s->declined_ns;
             s->declined_ns = asked_ns;
