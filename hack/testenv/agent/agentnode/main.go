@@ -39,6 +39,7 @@ import (
 
 const (
 	imdsAddress = "127.0.0.1:8169"
+	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 	pollEvery   = 200 * time.Millisecond
 	callTimeout = 10 * time.Second
 )
@@ -91,16 +92,24 @@ func forward(listener net.Listener, address string) {
 
 // The SDK drops the path of the metadata service's endpoint, so the instance's own path is put before its requests here.
 func serveMetadata(listener net.Listener, target *url.URL) {
-	proxy := &httputil.ReverseProxy{Rewrite: func(request *httputil.ProxyRequest) {
-		request.SetURL(target)
-	}}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(request *httputil.ProxyRequest) { request.SetURL(target) },
+		// The SDK takes no token without being told how long it lives.
+		ModifyResponse: func(response *http.Response) error {
+			ttl := response.Request.Header.Get(ttlHeader)
+			if ttl != "" && response.Header.Get(ttlHeader) == "" {
+				response.Header.Set(ttlHeader, ttl)
+			}
+			return nil
+		},
+	}
 	_ = http.Serve(listener, proxy)
 }
 
 func metadata(base, path, token string) (string, error) {
 	method, header := http.MethodGet, "X-aws-ec2-metadata-token"
 	if token == "" {
-		method, header, token = http.MethodPut, "X-aws-ec2-metadata-token-ttl-seconds", "21600"
+		method, header, token = http.MethodPut, ttlHeader, "21600"
 	}
 	request, err := http.NewRequest(method, base+path, nil)
 	if err != nil {
