@@ -6,8 +6,8 @@
  *                                            SEQUENCE (key b) --first--> "x" --next--> "y"
  *
  * All of it lives in the arena that the reader was given. Every function takes NULL for "not there"
- * and says so in turn, so that a path of optional fields is read in one line. Numbers stay text: the
- * reader of a field knows its range.
+ * and says so in turn, so that a path of optional fields is read in one line. Numbers stay text:
+ * the reader of a field knows its range.
  */
 #ifndef HEADROOM_DOC_H
 #define HEADROOM_DOC_H
@@ -35,7 +35,8 @@ struct doc_limits {
 
 /* One YAML document (libyaml; JSON is YAML too). Anchors, aliases, tags and a second document are
  * refused, a mapping's key must be a scalar and stand there once. Plain scalars follow the core
- * schema: null, true, 12; quoted ones are strings. An empty text is DOC_NULL. `name` (a path) goes into the error's text, with line and column. limits may be NULL. */
+ * schema: null, true, 12; quoted ones are strings. An empty text is DOC_NULL. `name` (a path) goes
+ * into the error's text, with line and column. limits may be NULL. */
 enum err yaml_parse(struct arena *arena, struct slice text, struct slice name,
                     const struct doc_limits *limits, const struct doc **ret, struct error *error)
     ERR_CHECKED;

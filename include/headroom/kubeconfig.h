@@ -1,10 +1,11 @@
 /*
  * kubeconfig.h - how to reach and to convince a Kubernetes API server.
  *
- * Parses kubeconfig files (YAML; also JSON, which is YAML) as kubectl does: contexts, merging of a list of files (first one wins for each
- * name), client certificates and CAs in files or inline, tokens, token files, exec plugins (client.authentication.k8s.io v1 and v1beta1),
- * tls-server-name, proxy-url, insecure-skip-tls-verify. Refuses by name what is no longer supported (auth-provider) and
- * what we do not do (username/password is supported as Basic). Relative paths are resolved against their file's folder.
+ * Parses kubeconfig files (YAML; also JSON, which is YAML) as kubectl does: contexts, merging of a
+ * list of files (first one wins for each name), client certificates and CAs in files or inline,
+ * tokens, token files, exec plugins (client.authentication.k8s.io v1 and v1beta1), tls-server-name,
+ * proxy-url, insecure-skip-tls-verify, username and password (Basic). Refuses by name what is no
+ * longer supported (auth-provider). Relative paths are resolved against their file's folder.
  */
 #ifndef HEADROOM_KUBECONFIG_H
 #define HEADROOM_KUBECONFIG_H
@@ -13,9 +14,9 @@
 #include <headroom/fetch.h>
 
 struct kube_access {
-    struct slice server;     /* https://host:port, no trailing slash */
-    struct slice context;    /* its name, for messages; "in-cluster" */
-    struct slice namespace;  /* of the context; may be empty */
+    struct slice server;    /* https://host:port, no trailing slash */
+    struct slice context;   /* its name, for messages; "in-cluster" */
+    struct slice namespace; /* of the context; may be empty */
     struct fetch_tls tls;
     struct slice token;      /* fixed bearer token; secret */
     struct slice token_file; /* re-read: rotates */
@@ -34,14 +35,15 @@ struct kube_access {
 };
 
 struct kubeconfig_file {
-    struct slice path;    /* for messages and relative paths */
+    struct slice path; /* for messages and relative paths */
     struct slice content;
 };
 
-/* Everything in ret lives in the arena. context empty: current-context. The error names file and field. */
+/* Everything in ret lives in the arena. context empty: current-context. The error names file and
+ * field. */
 enum err kubeconfig_parse(struct arena *arena, const struct kubeconfig_file *files, size_t count,
-                          struct slice context, struct kube_access *ret,
-                          struct error *error) ERR_CHECKED;
+                          struct slice context, struct kube_access *ret, struct error *error)
+    ERR_CHECKED;
 
 /* The in-cluster account: KUBERNETES_SERVICE_HOST, _PORT and the mounted token and CA, by path. */
 void kube_access_in_cluster(struct arena *arena, struct slice host, struct slice port,

@@ -1,8 +1,8 @@
 /*
  * yaml.c - reading one YAML document through libyaml's events into a document.
  *
- * Knows the events and the core schema's plain scalars. Refuses aliases, anchors and tags, with which a
- * small file could ask for a huge tree or for types that nobody here wants.
+ * Knows the events and the core schema's plain scalars. Refuses aliases, anchors and tags, with
+ * which a small file could ask for a huge tree or for types that nobody here wants.
  */
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 /*
- * The API server's bytes, as a real kube-apiserver v1.37.2 wrote them (tests/fixtures/kube), and as a hostile one
- * might.
+ * The API server's bytes, as a real kube-apiserver v1.37.2 wrote them (tests/fixtures/kube), and as
+ * a hostile one might.
  */
 #include <headroom/kube_wire.h>
 #include <headroom/proto.h>
