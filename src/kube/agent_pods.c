@@ -10,6 +10,8 @@
 /* The order of the reflector's columns. */
 enum { CELL_NAME, CELL_READY, CELL_NODE };
 
+enum { NAMES_SLACK = 1000 };
+
 static uint32_t node_of(struct kube *kube, struct slice name)
 {
     struct agent_nodes *nodes = &kube->agent_nodes;
@@ -90,11 +92,6 @@ static void forget(struct kube *kube, struct known *known)
     tell(kube, at);
 }
 
-static void begin(struct kube *kube)
-{
-    kube->agent_pods.list++;
-}
-
 /* "2/2": every container is ready. */
 static bool all_ready(struct slice cell)
 {
@@ -132,6 +129,34 @@ static enum err change(struct kube *kube, enum kube_change what, struct slice ra
 static enum err item(struct kube *kube, struct slice raw, struct error *error)
 {
     return change(kube, KUBE_ADDED, raw, error);
+}
+
+/* Nodes come and go, their names would stay: now and then only those with a pod are kept. */
+static void compact(struct kube *kube)
+{
+    struct agent_nodes old = kube->agent_nodes;
+
+    if (old.names.count < 2 * kube->agent_pods.live + NAMES_SLACK) {
+        return;
+    }
+    kube->agent_nodes = (struct agent_nodes){ 0 };
+    interner_init(&kube->agent_nodes.names);
+    for (uint32_t i = 0; i < kube->agent_pods.count; i++) {
+        struct known *known = &kube->agent_pods.rows[i];
+        if (known->name) {
+            uint32_t at = node_of(kube, interner_get(&old.names, known->detail));
+            kube->agent_nodes.nodes[at] = old.nodes[known->detail];
+            known->detail = at;
+        }
+    }
+    interner_done(&old.names);
+    mem_free(old.nodes);
+}
+
+static void begin(struct kube *kube)
+{
+    kube->agent_pods.list++;
+    compact(kube); /* here no event of this step points to a name yet */
 }
 
 static void end(struct kube *kube)

@@ -6,7 +6,7 @@
  */
 #include "core.h"
 
-enum { TOLD_A_STEP = 1024 };
+enum { TOLD_A_STEP = 128 };
 
 /* The order of the reflector's columns. */
 enum { CELL_NAME, CELL_IP, CELL_NODE };

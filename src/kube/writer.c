@@ -116,7 +116,6 @@ struct write *writer_wish(struct kube *kube, enum write_kind kind, struct slice 
                              .kind = kind,
                              .key = copy(key_for(kube, kind, name)),
                              .name = copy(name),
-                             .due_ns = NEVER_NS,
                              .kube = kube };
     buf_init(&write->text, TEXT_MAX);
     index_add(&writer->index, writer->writes, at);

@@ -30,7 +30,6 @@ struct write {
     char *key;        /* "c/NODE": finds it */
     char *name;       /* of the object */
     uint64_t request; /* under way */
-    uint64_t due_ns;
     uint32_t attempt;
     bool set;           /* taint, condition: the wish */
     bool fresh;         /* event: POST, else PATCH of its series */
