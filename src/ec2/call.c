@@ -479,6 +479,10 @@ static void answered(struct ec2 *ec2, struct call *call, const struct error *tra
     struct ec2_reply reply = { 0 };
     struct outcome outcome = read_outcome(ec2, call, transport, &reply);
 
+    if (outcome.code == CLOUD_DENIED) {
+        outcome.message = ec2_denial_text(&ec2->step, call->op, outcome.error_code,
+                                          outcome.message);
+    }
     ec2_xml_free(call->xml);
     call->xml = NULL;
     call->fetch_id = 0;
@@ -491,12 +495,8 @@ static void answered(struct ec2 *ec2, struct call *call, const struct error *tra
         stats->throttled++;
         ec2_bucket_throttled(&ec2->buckets[call->op], ec2->now_ns);
     }
-    if (outcome.code == CLOUD_DENIED) {
-        if (cure_denial(ec2, call, outcome.error_code)) {
-            return;
-        }
-        outcome.message = ec2_denial_text(&ec2->step, call->op, outcome.error_code,
-                                          outcome.message);
+    if (outcome.code == CLOUD_DENIED && cure_denial(ec2, call, outcome.error_code)) {
+        return;
     }
     if (!(call->optional && outcome.code == CLOUD_DENIED)) {
         ec2_health_note(ec2, call->op, outcome.code, outcome.message);

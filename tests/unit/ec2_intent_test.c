@@ -41,8 +41,7 @@ TEST(ec2, attaches_in_three_calls_and_reports_each)
     rig_start(&rig, NULL);
     rig_attach(&rig, 7);
     rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
-    const struct cloud_result *created = rig_result(&rig, 7, CLOUD_CREATED);
-    require(created);
+    const struct cloud_result *created = rig_need_result(&rig, 7, CLOUD_CREATED);
     expect_text(created->eni.text, "eni-1");
     expect_u64(created->ips, 2);
 
@@ -211,7 +210,7 @@ TEST(ec2, leaves_an_eni_alone_that_another_instance_has)
     rig_answer(&rig, "DescribeNetworkInterfaces", 200,
                RIG_ENI("in-use", RIG_ATTACHMENT("i-2", "false"), ""));
     expect_u64(rig_failure(&rig, 1), CLOUD_ENI_IN_USE);
-    expect_text(rig_result(&rig, 1, CLOUD_FAILED)->eni.text, "");
+    expect_text(rig_need_result(&rig, 1, CLOUD_FAILED)->eni.text, "");
     expect(ec2_idle(rig.ec2));
     rig_end(&rig);
 }
@@ -228,7 +227,7 @@ TEST(ec2, gives_up_an_eni_that_stays_away)
         rig_pass(&rig, 5 * RIG_SECOND);
     }
     expect_u64(rig_failure(&rig, 1), CLOUD_ENI_GONE);
-    expect_text(rig_result(&rig, 1, CLOUD_FAILED)->eni.text, "");
+    expect_text(rig_need_result(&rig, 1, CLOUD_FAILED)->eni.text, "");
     rig_end(&rig);
 }
 
@@ -239,8 +238,7 @@ TEST(ec2, reports_the_eni_that_it_could_not_attach)
     rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
     rig_error(&rig, "AttachNetworkInterface", 400, "AttachmentLimitExceeded",
               "Interface count 4 exceeds the limit for t3.medium");
-    const struct cloud_result *result = rig_result(&rig, 7, CLOUD_FAILED);
-    require(result);
+    const struct cloud_result *result = rig_need_result(&rig, 7, CLOUD_FAILED);
     expect_u64(result->code, CLOUD_ATTACH_LIMIT);
     expect_text(result->eni.text, "eni-1");
     expect_u64(rig_open(&rig, "DeleteNetworkInterface"), 0); /* deleting is the planner's decision
@@ -279,7 +277,7 @@ TEST(ec2, reports_each_refused_create_at_once_with_what_it_means)
         rig_attach(&rig, i + 1);
         rig_error(&rig, "CreateNetworkInterface", 400, refusals[i].code, refusals[i].message);
         expect_u64(rig_failure(&rig, i + 1), refusals[i].means);
-        expect_text(rig_result(&rig, i + 1, CLOUD_FAILED)->eni.text, "");
+        expect_text(rig_need_result(&rig, i + 1, CLOUD_FAILED)->eni.text, "");
         expect_contains(slice_of(rig.messages[rig.result_count - 1]), "CreateNetworkInterface: ");
         expect_u64(rig_open(&rig, "Action="), 0);
     }
@@ -306,7 +304,7 @@ TEST(ec2, reports_each_refused_attach_with_what_it_means)
         rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
         rig_error(&rig, "AttachNetworkInterface", 400, refusals[i].code, refusals[i].message);
         expect_u64(rig_failure(&rig, i + 1), refusals[i].means);
-        expect_text(rig_result(&rig, i + 1, CLOUD_FAILED)->eni.text, "eni-1");
+        expect_text(rig_need_result(&rig, i + 1, CLOUD_FAILED)->eni.text, "eni-1");
     }
     rig_end(&rig);
 }
@@ -332,7 +330,7 @@ TEST(ec2, stops_between_two_calls_when_the_lease_lapses)
     rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
     expect_u64(rig_open(&rig, "AttachNetworkInterface"), 0);
     expect_u64(rig_failure(&rig, 7), CLOUD_FENCED);
-    expect_text(rig_result(&rig, 7, CLOUD_FAILED)->eni.text, "eni-1");
+    expect_text(rig_need_result(&rig, 7, CLOUD_FAILED)->eni.text, "eni-1");
     rig_end(&rig);
 }
 
@@ -369,7 +367,7 @@ TEST(ec2, assigns_addresses_and_says_how_many_came)
                "<item><privateIpAddress>10.0.1.21</privateIpAddress></item>"
                "</assignedPrivateIpAddressesSet><return>true</return>"
                "</AssignPrivateIpAddressesResponse>");
-    expect_u64(rig_result(&rig, 5, CLOUD_DONE)->ips, 2);
+    expect_u64(rig_need_result(&rig, 5, CLOUD_DONE)->ips, 2);
     rig_end(&rig);
 }
 

@@ -389,6 +389,19 @@ __attribute__((unused)) static const struct cloud_result *rig_result(const struc
     return NULL;
 }
 
+__attribute__((unused)) static const struct cloud_result *rig_need_result(const struct rig *rig,
+                                                                          uint64_t id,
+                                                                          enum cloud_stage stage)
+{
+    const struct cloud_result *result = rig_result(rig, id, stage);
+
+    if (!result) {
+        test_fail("action %llu has not come to stage %d", (unsigned long long)id, (int)stage);
+        test_end();
+    }
+    return result;
+}
+
 __attribute__((unused)) static uint32_t rig_ends(const struct rig *rig, uint64_t id)
 {
     uint32_t count = 0;
