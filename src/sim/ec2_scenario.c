@@ -359,7 +359,9 @@ enum err sim_scenario_read(struct sim_ec2 *ec2, struct slice yaml, struct error 
         "instances", "identities", "policies", "quotas", "throttle", "lag_ms", "timing",
         "latency_ms", "allocation", "exhaustion", "sessions", "imds",
         /* of the players of nodes */
-        "kubernetes", "cluster", "nodes", "agent", "agents", "kubelet", "kubelets", NULL
+        "kubernetes", "cluster", "nodes", "agent", "agents", "kubelet", "kubelets",
+        /* of the simulator */
+        "description", "duration", "pools", "demand", "faults", NULL
     };
     const struct doc *top = NULL;
     struct slice text = arena_slice(&ec2->arena, yaml);
