@@ -174,6 +174,7 @@ static void set_instance(struct planner *p, uint32_t handle, const struct aws_id
     if (instance->text[0] &&
         index_find(&p->node_instances, p, aws_id_slice(instance)) == INDEX_NONE) {
         index_add(&p->node_instances, p, handle);
+        ledger_find_node(p, handle);
     }
 }
 

@@ -374,6 +374,7 @@ void ledger_idle(struct planner *p, struct order *order)
 void ledger_end(struct planner *p, struct order *order)
 {
     ledger_listed(p, order);
+    leftover_release(p, &order->eni);
     order->over = true;
     if (order->node != NONE) {
         plan_dirty(p, order->node);
@@ -425,6 +426,20 @@ void ledger_forget_node(struct planner *p, uint32_t node)
             /* What it may have created is found by a sweep. */
             ledger_release(p, order);
             ledger_end(p, order);
+        }
+    }
+}
+
+/* A node that comes back under the same instance finds its orders again. */
+void ledger_find_node(struct planner *p, uint32_t node)
+{
+    for (uint32_t i = 0; i < p->order_count; i++) {
+        struct order *order = &p->orders[i];
+        if (order->id != 0 && !order->over && order->kind != ORDER_DELETE && order->node == NONE &&
+            aws_id_eq(&order->instance, &p->nodes[node].instance)) {
+            order->node = node;
+            order->next = p->nodes[node].orders;
+            p->nodes[node].orders = i;
         }
     }
 }

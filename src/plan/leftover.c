@@ -101,6 +101,16 @@ void leftover_drop(struct planner *p, const struct aws_id *eni)
     }
 }
 
+/* No order works on it any more. */
+void leftover_release(struct planner *p, const struct aws_id *eni)
+{
+    struct leftover *leftover = find(p, eni);
+
+    if (leftover) {
+        leftover->ordered = false;
+    }
+}
+
 struct leftover *leftover_of(const struct planner *p, uint32_t node)
 {
     for (uint32_t i = 0; i < p->leftover_count; i++) {

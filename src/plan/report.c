@@ -228,6 +228,17 @@ static bool deserves_condition(const struct node_row *node, const struct view *v
     return blocked && !v->can_grow_now && (v->short_now || (v->low && v->avail <= 0));
 }
 
+/* Once for each time that it comes to this; what would be done is in the detail. */
+static void report_dry_run(struct planner *p, const struct node_row *node, const struct view *v)
+{
+    struct slice detail = report_detail(p, &p->arena, node, v);
+    struct slice message = arena_printf(&p->arena, "dry run, node %.*s: %.*s",
+                                        SLICE_ARG(plan_text(p, node->name)), SLICE_ARG(detail));
+
+    report_node_event(p, node, EVENT_DryRun, false, message);
+    report_pool_event(p, node->pool, EVENT_DryRun, false, message);
+}
+
 void report_node(struct planner *p, uint32_t handle, const struct view *v)
 {
     const uint64_t calm_ns = 10 * SECOND_NS;
@@ -237,6 +248,9 @@ void report_node(struct planner *p, uint32_t handle, const struct view *v)
 
     if (!plan_acting(p)) {
         return;
+    }
+    if (node->kind == PLAN_DECISION_DryRun && node->since_wall_ns == p->wall_ns) {
+        report_dry_run(p, node, v);
     }
     bool is_short = deserves_condition(node, v);
     if (is_short && !node->condition_set) {

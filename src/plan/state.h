@@ -461,6 +461,7 @@ void ledger_again(struct planner *p, uint32_t node); /* re-sends what is due */
 /* Which orders a read of the subnets that began then includes. */
 void ledger_settle(struct planner *p, uint64_t asked_ns);
 void ledger_forget_node(struct planner *p, uint32_t node);
+void ledger_find_node(struct planner *p, uint32_t node);
 void ledger_forget_pool(struct planner *p, uint32_t pool);
 bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slice token);
 uint32_t ledger_in_flight(const struct planner *p, uint32_t subnet);
@@ -475,6 +476,7 @@ struct leftover *leftover_add(struct planner *p, const struct aws_id *eni, uint3
 void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted, bool settled);
 void leftover_swept(struct planner *p, uint64_t asked_ns);
 void leftover_drop(struct planner *p, const struct aws_id *eni);
+void leftover_release(struct planner *p, const struct aws_id *eni);
 struct leftover *leftover_of(const struct planner *p, uint32_t node); /* one to finish; NULL: none
                                                                        */
 void leftover_forget_node(struct planner *p, uint32_t node);

@@ -25,7 +25,7 @@
 
 #define STORY_S UINT64_C(1000000000)
 
-enum { STORY_TAGS = 4, STORY_IPS = 64, STORY_MANY = 64 };
+enum { STORY_TAGS = 4, STORY_IPS = 64, STORY_MANY = 64, STORY_ORDERS = 2048 };
 
 struct story_subnet {
     struct aws_id id;
@@ -78,11 +78,11 @@ struct story {
     uint64_t now_ns, wall_ns;
     struct agent_settings agent;
     struct story_subnet subnets[STORY_MANY];
-    struct story_eni enis[4 * STORY_MANY];
+    struct story_eni enis[STORY_ORDERS];
     struct story_node nodes[STORY_MANY];
     struct pool pools[8];
     uint32_t subnet_count, eni_count, node_count, pool_count, next_eni;
-    struct story_order orders[4 * STORY_MANY];
+    struct story_order orders[STORY_ORDERS];
     uint32_t order_count;
     bool gone;  /* story_go was called */
     bool deaf;  /* reads are not answered */

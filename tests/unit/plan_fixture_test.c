@@ -194,7 +194,7 @@ static void keep_order(struct story *s, const struct plan_action *action, const 
 {
     struct story_order *order = &s->orders[s->order_count++];
 
-    require(s->order_count < 4 * STORY_MANY);
+    require(s->order_count < STORY_ORDERS);
     *order = (struct story_order){ .action = *action, .open = true };
     order->due_ns = s->now_ns + 6 * STORY_S / 10;
     (void)snprintf(order->node, sizeof(order->node), "%s", node);
@@ -614,17 +614,26 @@ static void send_result(struct story *s, struct story_order *order, enum cloud_s
     story_step(s, &event);
 }
 
+/* The same token gives the same ENI. */
+static struct story_eni *made_with(struct story *s, const char *token)
+{
+    for (uint32_t i = 0; i < s->eni_count; i++) {
+        struct slice value;
+        if (s->enis[i].id.text[0] &&
+            pair_find(s->enis[i].tags, s->enis[i].tag_count, SLICE(TAG_INTENT), &value) &&
+            slice_is(value, token)) {
+            return &s->enis[i];
+        }
+    }
+    return NULL;
+}
+
 /* The ENI comes into the world, as EC2 would make it. */
 static struct story_eni *create_eni(struct story *s, struct story_order *order)
 {
     const struct eni_intent *intent = &order->action.attach;
     struct story_subnet *subnet = find_subnet(s, intent->subnet.text);
-    struct story_eni *eni = story_find_eni(s, intent->eni.text);
-
-    if (intent->eni.text[0] && eni) {
-        return eni;
-    }
-    eni = &s->enis[s->eni_count++];
+    struct story_eni *eni = &s->enis[s->eni_count++];
     *eni = (struct story_eni){
         .id = id_of(text(s, "eni-%s%u", "new", ++s->next_eni)),
         .subnet = intent->subnet,
@@ -642,28 +651,115 @@ static struct story_eni *create_eni(struct story *s, struct story_order *order)
     return eni;
 }
 
+static enum cloud_code room_for(struct story *s, const struct aws_id *subnet, uint32_t ips,
+                                uint32_t prefixes)
+{
+    if (find_subnet(s, subnet->text)->free < ips + prefixes * 16) {
+        return prefixes > 0 ? CLOUD_NO_PREFIX : CLOUD_SUBNET_FULL;
+    }
+    return CLOUD_OK;
+}
+
+static enum cloud_code slot_for(struct story *s, const struct eni_intent *intent)
+{
+    const struct story_node *node = find_instance(s, &intent->instance);
+    struct instance_type type;
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < s->eni_count; i++) {
+        const struct story_eni *eni = &s->enis[i];
+        if (eni->id.text[0] && aws_id_eq(&eni->instance, &intent->instance)) {
+            used++;
+            if (eni->index == intent->device_index) {
+                return CLOUD_INDEX_IN_USE;
+            }
+        }
+    }
+    bool known = node && instance_type_builtin(slice_of(node->type), &type);
+    return known && used >= type.enis ? CLOUD_ATTACH_LIMIT : CLOUD_OK;
+}
+
+static void refuse(struct story *s, struct story_order *order, enum cloud_code code)
+{
+    send_result(s, order, CLOUD_FAILED, code);
+}
+
+static void do_attach(struct story *s, struct story_order *order)
+{
+    const struct eni_intent *intent = &order->action.attach;
+    struct story_eni *eni = intent->eni.text[0] ? story_find_eni(s, intent->eni.text)
+                                                : made_with(s, intent->client_token);
+    enum cloud_code code = CLOUD_OK;
+
+    if (intent->eni.text[0] && !eni) {
+        refuse(s, order, CLOUD_ENI_GONE);
+        return;
+    }
+    if (!eni) {
+        code = room_for(s, &intent->subnet, intent->ips + 1, intent->prefixes);
+        if (code != CLOUD_OK) {
+            refuse(s, order, code);
+            return;
+        }
+        eni = create_eni(s, order);
+    }
+    order->eni = eni->id;
+    send_result(s, order, CLOUD_CREATED, CLOUD_OK);
+    if (!aws_id_eq(&eni->instance, &intent->instance)) {
+        code = eni->instance.text[0] ? CLOUD_ENI_IN_USE : slot_for(s, intent);
+        if (code != CLOUD_OK) {
+            refuse(s, order, code);
+            return;
+        }
+        eni->instance = intent->instance;
+        eni->status = ENI_IN_USE;
+        eni->index = intent->device_index;
+    }
+    send_result(s, order, CLOUD_ATTACHED, CLOUD_OK);
+    eni->delete_on_termination = true;
+    send_result(s, order, CLOUD_DONE, CLOUD_OK);
+}
+
+static void do_assign(struct story *s, struct story_order *order)
+{
+    uint32_t ips = order->action.assign.ips;
+    uint32_t prefixes = order->action.assign.prefixes;
+    struct story_eni *eni = story_find_eni(s, order->action.assign.eni.text);
+    enum cloud_code code = eni ? room_for(s, &eni->subnet, ips, prefixes) : CLOUD_ENI_GONE;
+
+    if (code != CLOUD_OK) {
+        refuse(s, order, code);
+        return;
+    }
+    eni->ip_count += ips;
+    eni->prefix_count += prefixes;
+    find_subnet(s, eni->subnet.text)->free -= ips + prefixes * 16;
+    send_result(s, order, CLOUD_DONE, CLOUD_OK);
+}
+
+static void do_delete(struct story *s, struct story_order *order)
+{
+    struct story_eni *eni = story_find_eni(s, order->action.eni.text);
+
+    if (!eni || eni->instance.text[0]) {
+        refuse(s, order, eni ? CLOUD_ENI_IN_USE : CLOUD_ENI_GONE);
+        return;
+    }
+    story_forget_eni(s, order->action.eni.text);
+    send_result(s, order, CLOUD_DONE, CLOUD_OK);
+}
+
+/* EC2 does what is asked, or refuses as it would. */
 static void succeed(struct story *s, struct story_order *order)
 {
     order->open = false;
     if (order->action.kind == PLAN_ATTACH) {
-        struct story_eni *eni = create_eni(s, order);
-        send_result(s, order, CLOUD_CREATED, CLOUD_OK);
-        eni->instance = order->action.attach.instance;
-        eni->status = ENI_IN_USE;
-        eni->index = order->action.attach.device_index;
-        send_result(s, order, CLOUD_ATTACHED, CLOUD_OK);
-        eni->delete_on_termination = true;
+        do_attach(s, order);
     } else if (order->action.kind == PLAN_ASSIGN) {
-        struct story_eni *eni = story_find_eni(s, order->action.assign.eni.text);
-        require(eni != NULL);
-        eni->ip_count += order->action.assign.ips;
-        eni->prefix_count += order->action.assign.prefixes;
-        find_subnet(s, eni->subnet.text)->free -= order->action.assign.ips +
-                                                  order->action.assign.prefixes * 16;
+        do_assign(s, order);
     } else {
-        story_forget_eni(s, order->action.eni.text);
+        do_delete(s, order);
     }
-    send_result(s, order, CLOUD_DONE, CLOUD_OK);
 }
 
 void story_ends(struct story *s, enum cloud_stage stage, enum cloud_code code, const char *eni)
