@@ -113,3 +113,46 @@ pod_address() { pod_line "$1" '.address != null' | jq -r .address; }
 # The agent's own view of its pool, from its introspection endpoint.
 agent_enis() { nsenter -t "$AGENT_HOLDER" -n curl -fsS --max-time 5 http://127.0.0.1:61679/v1/enis; }
 agent_has_enis() { jq_true ".\"0\".ENIs // .ENIs | length == $1" agent_enis; }
+
+# ---- stories ----
+
+# story SCENARIO PODS [K=V..]: a node whose agent refuses the last of PODS pods, and only then Headroom. Leaves the pod's name in LAST.
+story() {
+    local scenario=$1 pods=$2 i
+    shift 2
+    agent_world "$scenario" "$@"
+    agent_start
+    within 60 "the agent to serve" agent_serves
+    within 30 "the agent to be done with its start" agent_quiet
+    for ((i = 1; i <= pods; i++)); do
+        pod_create "p$i"
+        sleep 0.3
+    done
+    LAST=p$pods
+    within 60 "the agent to refuse $LAST" pod_refused "$LAST"
+    pool_apply pods
+    controller_start
+}
+
+# It has said what it has after its start.
+agent_quiet() { grep -q 'IP pool manager - max pods' "$WORK/agent.log"; }
+
+# served_by_sibling MAX_S: the refused pod has an address of the sibling subnet
+served_by_sibling() {
+    within "$1" "the refused pod to have its address" pod_served "$LAST"
+    says "${BATS_TEST_DESCRIPTION%%:*}: $LAST waited $(pod_wait "$LAST") s and got $(pod_address "$LAST") after $(jq -s "map(select(.pod == \"$LAST-1\"))[-1].tries" "$WORK/kubelet.log") tries"
+    [[ $(pod_address "$LAST") == 10.0.1.* ]] || fail "its address is $(pod_address "$LAST")"
+    attached_by_us $AGENT_INSTANCE 1 || [ "$(our_enis | jq length)" -ge 1 ]
+}
+
+# kept SECONDS: the agent gives no ENI back in that time, and nobody else takes one away
+kept() {
+    local until=$((SECONDS + $1)) before
+    before=$(our_enis | jq -c 'map(.id) | sort')
+    while [ $SECONDS -lt $until ]; do
+        sleep 2
+        [ "$(our_enis | jq -c --argjson before "$before" '$before - map(.id)')" = "[]" ] || fail "an ENI of $before is gone"
+    done
+    [ "$(requests | jq '[.[] | select(.action | test("^(Detach|Delete)NetworkInterface$"))] | length')" -eq 0 ] ||
+        fail "$(requests | jq -c '.[] | select(.action | test("^(Detach|Delete)NetworkInterface$"))')"
+}
