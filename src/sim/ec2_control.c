@@ -11,6 +11,7 @@
 #include <headroom/json.h>
 
 #include "ec2_control.h"
+#include "ec2_policy.h"
 
 /* ---- helpers ---- */
 
@@ -185,6 +186,24 @@ static bool post_expire_sessions(struct sim_control *control)
     return ok(control);
 }
 
+/* The document is read once more, into memory that lasts. */
+static bool post_policy(struct sim_control *control)
+{
+    struct sim_ec2 *ec2 = control->ec2;
+    const struct doc *body = NULL;
+    struct error error = { 0 };
+    struct slice who = doc_text(doc_get(control->body, "who"));
+
+    if (who.len == 0) {
+        return bad(control, "who is missing");
+    }
+    if (json_parse(&ec2->arena, control->text, NULL, &body, &error) != ERR_OK ||
+        sim_policy_set(ec2, who, doc_get(body, "document"), &error) != ERR_OK) {
+        return bad(control, "%s", error.text);
+    }
+    return ok(control);
+}
+
 /* ---- faults ---- */
 
 static bool kind_of(struct slice name, enum sim_fault_kind *ret)
@@ -323,6 +342,7 @@ static const struct {
     { "POST", "/_sim/throttle", post_throttle },
     { "POST", "/_sim/quota", post_quota },
     { "POST", "/_sim/expire-sessions", post_expire_sessions },
+    { "POST", "/_sim/policy", post_policy },
     { "POST", "/_sim/fault", post_fault },
     { "POST", "/_sim/pause-after", post_pause_after },
     { "POST", "/_sim/release", post_release },
@@ -333,6 +353,7 @@ static bool read_body(struct sim_control *control, struct slice body)
 {
     struct error error = { 0 };
 
+    control->text = body;
     if (slice_trim(body).len == 0) {
         return true;
     }

@@ -13,7 +13,8 @@ struct sim_control {
     struct sim_ec2 *ec2;
     struct arena *arena;
     struct slice query;
-    const struct doc *body; /* NULL: none */
+    struct slice text;
+    const struct doc *body; /* of text; NULL: none */
     struct buf out;         /* JSON */
 };
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ec2_policy.h"
 #include "ec2_scenario.h"
 
 /* ---- reading fields ---- */
@@ -338,6 +339,24 @@ static enum err read_identities(struct sim_ec2 *ec2, const struct doc *list, str
     return ERR_OK;
 }
 
+static enum err read_policies(struct sim_ec2 *ec2, const struct doc *list, struct error *error)
+{
+    static const char *const keys[] = { "who", "document", NULL };
+    struct error detail = { 0 };
+
+    for (const struct doc *at = doc_first(list); at; at = at->next) {
+        enum err err = sim_doc_keys(at, "a policy", keys, error);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (sim_policy_set(ec2, doc_text(doc_get(at, "who")), doc_get(at, "document"), &detail) !=
+            ERR_OK) {
+            return sim_doc_fail(error, at, "%s", detail.text);
+        }
+    }
+    return ERR_OK;
+}
+
 /* What is there from the start has been there for long: no lag hides it. */
 static void be_old(struct sim_ec2 *ec2)
 {
@@ -387,6 +406,9 @@ enum err sim_scenario_read(struct sim_ec2 *ec2, struct slice yaml, struct error 
     }
     if (err == ERR_OK) {
         err = read_identities(ec2, doc_get(top, "identities"), error);
+    }
+    if (err == ERR_OK) {
+        err = read_policies(ec2, doc_get(top, "policies"), error);
     }
     if (err == ERR_OK) {
         err = sim_scenario_sessions(ec2, top, error);

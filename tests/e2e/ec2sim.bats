@@ -40,6 +40,7 @@ boto3() {
 @test "describes lag behind" { boto3 lag; }
 @test "instances run and end" { boto3 instances; }
 @test "the metadata service knows an instance's interfaces" { boto3 metadata; }
+@test "the controller's IAM policy is enough, and no statement too much" { boto3 policy; }
 @test "the answers have the shape of moto's" { boto3 shapes; }
 
 @test "a wrong scenario is refused with its line and field" {

@@ -472,6 +472,56 @@ def test_shapes():
     assert form.match(ours["attach"]["AttachmentId"]), ours["attach"]
 
 
+def statements_needed(policy, calls):
+    """Sids whose statement some call cannot do without."""
+    needed = []
+    for i, statement in enumerate(policy["Statement"]):
+        rest = policy["Statement"][:i] + policy["Statement"][i + 1:]
+        control("policy", {"who": "controller", "document": {**policy, "Statement": rest}})
+        try:
+            calls()
+        except botocore.exceptions.ClientError as error:
+            same(error.response["Error"]["Code"], "UnauthorizedOperation", f"without {statement['Sid']}")
+            needed.append(statement["Sid"])
+    return needed
+
+
+def test_policy():
+    """The policy that users apply: enough for what the controller does, and no statement too much."""
+    with open(os.path.join(os.environ["ROOT"], "manifests/iam/policy.json"), encoding="utf-8") as file:
+        policy = json.loads(file.read().replace("CLUSTER_NAME", "test"))
+    ec2, person = client(), client(key="AKIAPERSONEXAMPLE", secret="person+secret/for/tests/EXAMPLEKEY")
+    made = []
+
+    def calls():
+        made.clear()
+        ec2.describe_subnets()
+        ec2.get_subnet_cidr_reservations(SubnetId="subnet-a2")
+        made.append(create(ec2, Groups=["sg-nodes"], TagSpecifications=[{
+            "ResourceType": "network-interface", "Tags": [{"Key": "headroom.dev/cluster", "Value": "test"}]}])["NetworkInterfaceId"])
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=made[0], SecondaryPrivateIpAddressCount=1)
+        at = ec2.attach_network_interface(NetworkInterfaceId=made[0], InstanceId="i-a", DeviceIndex=1)["AttachmentId"]
+        ec2.modify_network_interface_attribute(
+            NetworkInterfaceId=made[0], Attachment={"AttachmentId": at, "DeleteOnTermination": True})
+
+    def calls_and_remove():
+        try:
+            calls()
+        finally:
+            remove(person, *made)
+
+    control("policy", {"who": "controller", "document": policy})
+    calls_and_remove()
+    foreign = create(person)["NetworkInterfaceId"]
+    refused("UnauthorizedOperation", 403, ec2.delete_network_interface, NetworkInterfaceId=foreign)
+    refused("UnauthorizedOperation", 403, ec2.attach_network_interface, NetworkInterfaceId=foreign, InstanceId="i-a", DeviceIndex=1)
+    refused("UnauthorizedOperation", 403, ec2.create_network_interface, SubnetId="subnet-a2")
+    refused("UnauthorizedOperation", 403, ec2.terminate_instances, InstanceIds=["i-a"])
+    same(statements_needed(policy, calls_and_remove), [s["Sid"] for s in policy["Statement"]], "the statements that are needed")
+    control("policy", {"who": "controller"})
+    remove(person, foreign)
+
+
 def test_load():
     """EC2SIM plays 1,000 instances: 4,000 more ENIs, and everyone's describes in the end."""
     ec2 = client(config={"max_pool_connections": 4, **NO_RETRIES})

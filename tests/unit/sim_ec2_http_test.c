@@ -125,6 +125,109 @@ TEST(ec2sim, takes_a_web_identity_without_a_signature_and_keeps_its_token_from_t
     sim_ec2_free(world.ec2);
 }
 
+/* ---- policies ---- */
+
+static const char policy[] =
+    "policies:\n"
+    "- who: controller\n"
+    "  document:\n"
+    "    Statement:\n"
+    "    - {Effect: Allow, Action: 'ec2:Describe*', Resource: '*'}\n"
+    "    - {Effect: Allow, Action: ec2:CreateNetworkInterface,\n"
+    "       Resource: 'arn:*:ec2:*:*:network-interface/*',\n"
+    "       Condition: {StringEquals: {'aws:RequestTag/cluster': [test, other]}}}\n"
+    "    - {Effect: Allow, Action: ec2:CreateNetworkInterface,\n"
+    "       Resource: ['arn:*:ec2:*:*:subnet/*', 'arn:*:ec2:*:*:security-group/*']}\n"
+    "    - {Effect: Allow, Action: ec2:CreateTags, Resource: 'arn:*:ec2:*:*:network-interface/*',\n"
+    "       Condition: {StringEquals: {'ec2:CreateAction': CreateNetworkInterface}}}\n"
+    "    - {Effect: Allow, Action: ['ec2:Attach*', 'ec2:Delete*'],\n"
+    "       Resource: 'arn:*:ec2:*:*:network-interface/*',\n"
+    "       Condition: {StringEquals: {'aws:ResourceTag/cluster': test}}}\n"
+    "    - {Effect: Allow, Action: ec2:AttachNetworkInterface,\n"
+    "       Resource: 'arn:*:ec2:*:*:instance/*'}\n"
+    "    - {Effect: Deny, Action: 'ec2:*', Resource: '*',\n"
+    "       Condition: {StringEquals: {'aws:ResourceTag/keep': 'yes'}}}\n";
+
+#define TAGGED                                                                                     \
+    "Action=CreateNetworkInterface&SubnetId=subnet-a2"                                             \
+    "&TagSpecification.1.ResourceType=network-interface&TagSpecification.1.Tag.1.Key="
+
+TEST(ec2sim, allows_what_a_policy_allows_and_nothing_else)
+{
+    struct world world;
+
+    start(&world, policy);
+    expect_i64(ask(&world, "Action=DescribeSubnets").status, 200);
+    expect_refusal(ask(&world, "Action=GetSubnetCidrReservations&SubnetId=subnet-a2"), 403,
+                   "UnauthorizedOperation");
+    expect_refusal(ask(&world, "Action=CreateNetworkInterface&SubnetId=subnet-a2"), 403,
+                   "UnauthorizedOperation");
+    expect_refusal(ask(&world, TAGGED "cluster&TagSpecification.1.Tag.1.Value=foreign"), 403,
+                   "UnauthorizedOperation");
+    struct sim_http_response made = ask(&world,
+                                        TAGGED "cluster&TagSpecification.1.Tag.1.Value=test");
+    expect_i64(made.status, 200);
+    struct slice eni = element(made.body, "networkInterfaceId");
+    struct slice form = arena_printf(
+        test_arena(),
+        "Action=AttachNetworkInterface&NetworkInterfaceId=%.*s&InstanceId=i-a&DeviceIndex=1",
+        SLICE_ARG(eni));
+    expect_i64(ask(&world, form.data).status, 200);
+    /* Tagging is allowed as a part of creating only. */
+    form = arena_printf(test_arena(), "Action=CreateTags&ResourceId.1=%.*s&Tag.1.Key=a",
+                        SLICE_ARG(eni));
+    expect_refusal(ask(&world, form.data), 403, "UnauthorizedOperation");
+    /* Who has no policy may do everything: the agents are not what is tested. */
+    struct aws_id any = { 0 };
+    expect_code(create(&world, "subnet-a2", 0, 0, &any), CLOUD_OK);
+    form = arena_printf(test_arena(), "Action=DeleteNetworkInterface&NetworkInterfaceId=%s",
+                        any.text);
+    expect_refusal(ask(&world, form.data), 403, "UnauthorizedOperation");
+    sim_ec2_free(world.ec2);
+}
+
+TEST(ec2sim, lets_a_denial_win_over_what_is_allowed)
+{
+    struct world world;
+
+    start(&world, policy);
+    struct slice eni = arena_slice(
+        test_arena(), element(ask(&world, TAGGED "cluster&TagSpecification.1.Tag.1.Value=test"
+                                                 "&TagSpecification.1.Tag.2.Key=keep"
+                                                 "&TagSpecification.1.Tag.2.Value=yes")
+                                  .body,
+                              "networkInterfaceId"));
+    struct slice form = arena_printf(
+        test_arena(), "Action=DeleteNetworkInterface&NetworkInterfaceId=%.*s", SLICE_ARG(eni));
+    expect_refusal(ask(&world, form.data), 403, "UnauthorizedOperation");
+    sim_ec2_free(world.ec2);
+}
+
+TEST(ec2sim, refuses_a_policy_that_it_could_only_misunderstand)
+{
+    struct world world;
+    static const struct {
+        const char *body, *says;
+    } wrong[] = {
+        { "{\"who\":\"c\",\"document\":{}}", "has a Statement" },
+        { "{\"who\":\"c\",\"document\":{\"Statement\":{\"Effect\":\"Allow\"}}}", "one of Action" },
+        { "{\"who\":\"c\",\"document\":{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\","
+          "\"Resource\":\"*\",\"Condition\":{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}}}}}",
+          "IpAddress is not modelled" },
+        { "{\"who\":\"c\",\"document\":{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\","
+          "\"Resource\":\"*\",\"Condition\":{\"StringEquals\":{\"aws:SourceVpc\":\"x\"}}}}}",
+          "aws:SourceVpc is not modelled" },
+    };
+
+    start(&world, "");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct sim_http_response response = control(&world, "/_sim/policy", wrong[i].body);
+        expect_i64(response.status, 400);
+        expect_contains(response.body, wrong[i].says);
+    }
+    sim_ec2_free(world.ec2);
+}
+
 /* ---- requests and answers ---- */
 
 TEST(ec2sim, names_what_is_wrong_with_a_request)
