@@ -15,7 +15,8 @@ enum { NODES_LIMIT = 200000, AGENT_PODS_LIMIT = 400000, POOLS_LIMIT = 1000, OTHE
 #define STOP_NS (3 * SECOND_NS)    /* for what is still to be written */
 #define RELEASE_NS (2 * SECOND_NS) /* for the Lease after that */
 #define AGENT_WAIT_NS                                                                              \
-    (3 * SECOND_NS) /* what pods are listed for depends on the agent's settings                    \
+    (3 *                                                                                           \
+     SECOND_NS) /* what pods are listed for depends on the agent's settings                    \
                      */
 
 #define AGENT_NAMESPACE "kube-system"
@@ -99,7 +100,8 @@ static void copy_config(struct kube *kube, const struct kube_config *config)
     kube_access_copy(&kube->own, &config->access, &kube->config.access);
     kube->config.namespace = arena_slice(
         &kube->own, config->namespace.len > 0 ? config->namespace : SLICE("headroom-system"));
-    kube->config.identity = arena_slice(&kube->own, config->identity);
+    kube->config.identity = arena_slice(
+        &kube->own, config->identity.len > 0 ? config->identity : SLICE("headroom-controller"));
     kube->config.user_agent = arena_slice(
         &kube->own, config->user_agent.len > 0 ? config->user_agent : SLICE("headroom"));
     if (kube->config.stale_ns == 0) {

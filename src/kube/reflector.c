@@ -9,7 +9,7 @@
 #include "core.h"
 #include "reflector_read.h"
 
-enum { PAGE = 500, LIST_MS = 300000, LIST_IDLE_MS = 30000 };
+enum { LIST_MS = 300000, LIST_IDLE_MS = 30000 };
 /* Bookmarks come once a minute: a watch that is silent for longer has lost its connection. */
 enum { WATCH_IDLE_MS = 75000, WATCH_MIN_S = 300, WATCH_SPREAD_S = 300 };
 
@@ -27,6 +27,11 @@ static const char *const accepts[] = {
 
 static void on_list_done(struct kube *kube, void *owner, const struct answer *answer);
 static void on_watch_done(struct kube *kube, void *owner, const struct answer *answer);
+
+/* Pages of a megabyte or so, where the server honours them. */
+static const uint32_t page_sizes[] = {
+    [ENCODING_TABLE] = 5000, [ENCODING_PROTO] = 500, [ENCODING_JSON] = 50
+};
 
 void reflector_init(struct reflector *reflector, const struct reflector_kind *kind)
 {
@@ -78,16 +83,18 @@ static struct slice list_path(struct kube *kube, const struct reflector *reflect
     struct slice path = arena_printf(&kube->step, "%s?%s", reflector->kind->path,
                                      selector(reflector));
     struct slice next = slice_of(reflector->next_page);
+    uint32_t page = page_sizes[reflector->list_encoding];
 
     if (reflector->list_encoding == ENCODING_TABLE) {
         path = arena_printf(&kube->step, "%.*s&includeObject=None", SLICE_ARG(path));
     }
     if (next.len > 0) {
-        return arena_printf(&kube->step, "%.*s&limit=%d&continue=%.*s", SLICE_ARG(path), PAGE,
+        return arena_printf(&kube->step, "%.*s&limit=%u&continue=%.*s", SLICE_ARG(path), page,
                             SLICE_ARG(url_encoded(&kube->step, next)));
     }
-    if (reflector->fresh_read) {
-        return arena_printf(&kube->step, "%.*s&limit=%d", SLICE_ARG(path), PAGE);
+    /* What is held as a whole while it is read must come in pages, which a cached list has not. */
+    if (reflector->fresh_read || reflector->list_encoding == ENCODING_JSON) {
+        return arena_printf(&kube->step, "%.*s&limit=%u", SLICE_ARG(path), page);
     }
     if (reflector->version[0]) {
         /* Never older than what we have seen, else the picture would go back in time. */

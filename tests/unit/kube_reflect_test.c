@@ -443,3 +443,169 @@ TEST(kube, hangs_up_on_a_line_without_an_end)
     expect(watch->ended);
     fake_done(api);
 }
+
+TEST(kube, does_without_a_selector_that_an_older_server_lacks)
+{
+    struct fake *api = fake_new(&plain);
+
+    fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 200, SLICE(JSON_LIST("")));
+    fake_answer(api, fake_request(api, "GET", "/api/v1/pods?"), 400,
+                SLICE("{\"message\":\"field label not supported: spec.hostNetwork\"}"));
+    fake_pass(api, FAKE_SECOND);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
+    expect(!slice_contains(list->target, SLICE("hostNetwork")));
+    expect_contains(list->target, "spec.nodeName%21%3D");
+    expect_slice(list->accept, "application/vnd.kubernetes.protobuf");
+    fake_done(api);
+}
+
+/* ---- exactness ---- */
+
+enum { MODEL_PODS = 60, MODEL_NODES = 4 };
+
+/* The server's truth, and what the machine has told last. */
+struct model {
+    struct fake *api;
+    struct fake_pod pods[MODEL_PODS];
+    bool there[MODEL_PODS];
+    char names[MODEL_PODS][16], uids[MODEL_PODS][24], ips[MODEL_PODS][20];
+    uint32_t serial, told_holding[MODEL_NODES], told_waiting[MODEL_NODES];
+    uint64_t random;
+};
+
+static const char *const model_nodes[MODEL_NODES] = { "na", "nb", "nc", "nd" };
+
+static uint32_t roll(struct model *model, uint32_t limit)
+{
+    model->random = model->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(model->random >> 33) % limit;
+}
+
+static void take_told(struct model *model)
+{
+    struct slice trace = fake_trace(model->api);
+
+    while (trace.len > 0) {
+        struct slice line = slice_cut(&trace, '\n');
+        char node[8];
+        unsigned holding = 0, waiting = 0;
+        if (sscanf(line.data, "pods %7s %u+%u", node, &holding, &waiting) != 3) {
+            continue;
+        }
+        for (uint32_t i = 0; i < MODEL_NODES; i++) {
+            if (strcmp(node, model_nodes[i]) == 0) {
+                model->told_holding[i] = holding;
+                model->told_waiting[i] = waiting;
+            }
+        }
+    }
+}
+
+static bool told_is_true(struct model *model)
+{
+    take_told(model);
+    for (uint32_t node = 0; node < MODEL_NODES; node++) {
+        uint32_t holding = 0, waiting = 0;
+        for (uint32_t i = 0; i < MODEL_PODS; i++) {
+            if (model->there[i] && model->pods[i].node == model_nodes[node]) {
+                holding += model->ips[i][0] != '\0';
+                waiting += model->ips[i][0] == '\0';
+            }
+        }
+        if (holding != model->told_holding[node] || waiting != model->told_waiting[node]) {
+            test_fail("node %s: told %u+%u, true is %u+%u, after %u changes", model_nodes[node],
+                      model->told_holding[node], model->told_waiting[node], holding, waiting,
+                      model->serial);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Names repeat across namespaces, as StatefulSets' do; uids never do. */
+static void model_add(struct model *model, uint32_t i, bool with_ip)
+{
+    model->serial++;
+    (void)snprintf(model->names[i], sizeof(model->names[i]), "web-%u", i % 7);
+    (void)snprintf(model->uids[i], sizeof(model->uids[i]), "uid-%u", model->serial);
+    (void)snprintf(model->ips[i], sizeof(model->ips[i]), with_ip ? "10.1.%u.%u" : "",
+                   model->serial / 250, model->serial % 250 + 1);
+    model->pods[i] = (struct fake_pod){ .name = model->names[i],
+                                        .uid = model->uids[i],
+                                        .node = model_nodes[roll(model, MODEL_NODES)],
+                                        .ip = model->ips[i] };
+    model->there[i] = true;
+}
+
+static void model_change(struct model *model, struct fake_fetch *watch)
+{
+    uint32_t i = roll(model, MODEL_PODS);
+
+    if (!model->there[i]) {
+        model_add(model, i, roll(model, 3) == 0);
+        fake_body(model->api, watch, pb_event("ADDED", pb_pod(&model->pods[i])));
+    } else if (roll(model, 3) == 0) {
+        model->there[i] = false;
+        fake_body(model->api, watch, pb_event("DELETED", pb_pod(&model->pods[i])));
+    } else {
+        /* An address comes, once; other changes say nothing new. */
+        model->serial++;
+        if (model->ips[i][0] == '\0') {
+            (void)snprintf(model->ips[i], sizeof(model->ips[i]), "10.1.%u.%u", model->serial / 250,
+                           model->serial % 250 + 1);
+        }
+        fake_body(model->api, watch, pb_event("MODIFIED", pb_pod(&model->pods[i])));
+    }
+}
+
+static const char *model_rows(struct model *model)
+{
+    struct buf rows = pb_new();
+
+    for (uint32_t i = 0; i < MODEL_PODS; i++) {
+        if (model->there[i]) {
+            buf_addf(&rows, "%s{\"cells\":[\"%s\",\"%s\",\"%s\"]}", rows.len ? "," : "",
+                     model->names[i], model->ips[i][0] ? model->ips[i] : "<none>",
+                     model->pods[i].node);
+        }
+    }
+    return pb_done(&rows).data;
+}
+
+static void model_relist(struct model *model, struct fake_fetch *watch)
+{
+    fake_body(model->api, watch, pb_error(410, "too old"));
+    /* While nobody watches, much changes. */
+    for (uint32_t n = 0; n < 20; n++) {
+        uint32_t i = roll(model, MODEL_PODS);
+        model->there[i] = !model->there[i];
+        if (model->there[i]) {
+            model_add(model, i, roll(model, 2) == 0);
+        }
+    }
+    fake_pass(model->api, FAKE_SECOND);
+    fake_answer(model->api, fake_request(model->api, "GET", "/api/v1/pods?"), 200,
+                arena_printf(test_arena(), EMPTY_TABLE(POD_COLUMNS) "[%s]}", model_rows(model)));
+}
+
+TEST(kube, tells_the_truth_after_every_change_of_a_thousand)
+{
+    struct model *model = ARENA_NEW(test_arena(), struct model);
+
+    model->random = 7;
+    for (uint32_t i = 0; i < MODEL_PODS; i += 2) {
+        model_add(model, i, roll(model, 2) == 0);
+    }
+    model->api = fake_new(&plain);
+    fake_sync(model->api, model_rows(model));
+    expect(told_is_true(model));
+    for (uint32_t n = 1; n <= 1000 && told_is_true(model); n++) {
+        struct fake_fetch *watch = fake_watch(model->api, "/api/v1/pods");
+        if (n % 100 == 0) {
+            model_relist(model, watch);
+        } else {
+            model_change(model, watch);
+        }
+    }
+    fake_done(model->api);
+}
