@@ -108,6 +108,7 @@ static void start_agent(struct nodes *nodes, struct node_row *row)
         .seed = nodes->config.seed ^ slice_hash(aws_id_slice(&row->view.id)),
         .warm_start_ns = nodes->now_ns,
         .wall_offset_ns = nodes->wall_ns - nodes->now_ns,
+        .trace = true,
     };
 
     row->agent = sim_agent_new(&config, nodes->config.ec2);

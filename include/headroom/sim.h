@@ -143,6 +143,7 @@ struct sim_agent_config {
     uint64_t seed;              /* phase of its timers, map order */
     uint64_t warm_start_ns;     /* when it starts, monotonic */
     uint64_t wall_offset_ns;    /* wall time less monotonic time: for the tag createdAt */
+    bool trace;                 /* keep happenings for sim_agent_trace; costs memory */
 };
 
 struct sim_agent *sim_agent_new(const struct sim_agent_config *config, struct sim_ec2 *ec2);
@@ -174,7 +175,7 @@ struct sim_agent_stats {
 };
 
 void sim_agent_stats(const struct sim_agent *agent, struct sim_agent_stats *ret);
-/* Happenings since the last call, for traces: in the arena, one line each ("adopts eni-... with
+/* Happenings since the last call, if config.trace asked for them: in the arena, one line each ("adopts eni-... with
  * 5 addresses"). */
 struct slice sim_agent_trace(struct sim_agent *agent, struct arena *arena);
 

@@ -6,6 +6,9 @@
  * nothing would happen are skipped by arithmetic, so that an idle node costs nothing. Refuses to
  * know what a slot does: agent_pool.c, agent_adopt.c.
  */
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "agent.h"
 
 /* From the process's start to its first look at its ENIs; the real one serves 0.4 to 0.6 s after
@@ -28,18 +31,17 @@ enum { TRACE_MAX = 64 * 1024, TRACE_LINE_MAX = 256 };
 
 void agent_trace(struct sim_agent *agent, const char *format, ...)
 {
+    char line[TRACE_LINE_MAX];
     va_list args;
 
-    if (agent->trace.len > TRACE_MAX - TRACE_LINE_MAX) {
-        return; /* nobody collects it */
+    if (!agent->tracing || agent->trace.len > TRACE_MAX - TRACE_LINE_MAX) {
+        return;
     }
     va_start(args, format);
-    struct slice line = arena_vprintf(&agent->scratch, format, args);
+    (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    if (line.len < TRACE_LINE_MAX) {
-        buf_add_slice(&agent->trace, line);
-        buf_add_char(&agent->trace, '\n');
-    }
+    buf_add_text(&agent->trace, line);
+    buf_add_char(&agent->trace, '\n');
 }
 
 void agent_go(struct sim_agent *agent, enum agent_op op, uint64_t delay_ns)
@@ -239,34 +241,58 @@ void agent_started(struct sim_agent *agent)
                 agent->store.count == 1 ? "ENI" : "ENIs");
 }
 
+static struct slice copy_text(char **at, struct slice text)
+{
+    struct slice copy = { *at, text.len };
+
+    if (text.len > 0) {
+        memcpy(*at, text.data, text.len);
+        *at += text.len;
+    }
+    return copy;
+}
+
+/* All texts in one block, no larger than it must be: a world has thousands of agents. */
+static void copy_texts(struct sim_agent *agent)
+{
+    struct agent_settings *settings = &agent->settings;
+    size_t size = settings->cluster_name.len + 1;
+
+    for (uint32_t i = 0; i < settings->extra_tag_count; i++) {
+        size += settings->extra_tags[i].key.len + settings->extra_tags[i].value.len;
+    }
+    char *at = agent->texts = mem_resize(NULL, size, 1);
+    settings->cluster_name = copy_text(&at, settings->cluster_name);
+    agent->extra_tags = mem_resize(NULL, settings->extra_tag_count, sizeof(struct pair));
+    for (uint32_t i = 0; i < settings->extra_tag_count; i++) {
+        agent->extra_tags[i].key = copy_text(&at, settings->extra_tags[i].key);
+        agent->extra_tags[i].value = copy_text(&at, settings->extra_tags[i].value);
+    }
+    settings->extra_tags = agent->extra_tags;
+}
+
 static void copy_config(struct sim_agent *agent, const struct sim_agent_config *config)
 {
     struct agent_settings *settings = &agent->settings;
+    uint32_t groups = config->eniconfig.group_count;
 
     agent->instance = config->instance;
     agent->type = config->type;
-    agent->type.name = arena_slice(&agent->memory, config->type.name);
+    agent->type.name = SLICE("");
     agent->max_pods = config->max_pods ? config->max_pods : UINT32_MAX;
     agent->wall_offset_ns = config->wall_offset_ns;
+    agent->tracing = config->trace;
     *settings = config->settings;
-    settings->cluster_name = arena_slice(&agent->memory, settings->cluster_name);
     settings->eniconfig_label = settings->eniconfig_annotation = settings->version = SLICE("");
     if (settings->extra_tag_count > AGENT_TAGS_MAX) {
         settings->extra_tag_count = AGENT_TAGS_MAX;
     }
-    struct pair *tags = ARENA_ARRAY(&agent->memory, struct pair, settings->extra_tag_count);
-    for (uint32_t i = 0; i < settings->extra_tag_count; i++) {
-        tags[i].key = arena_slice(&agent->memory, settings->extra_tags[i].key);
-        tags[i].value = arena_slice(&agent->memory, settings->extra_tags[i].value);
-    }
-    settings->extra_tags = tags;
+    copy_texts(agent);
     agent->eniconfig_subnet = config->eniconfig.subnet;
-    agent->eniconfig_group_count = config->eniconfig.group_count;
-    agent->eniconfig_groups = ARENA_ARRAY(&agent->memory, struct aws_id,
-                                          config->eniconfig.group_count);
-    if (config->eniconfig.group_count) {
-        memcpy(agent->eniconfig_groups, config->eniconfig.groups,
-               config->eniconfig.group_count * sizeof(struct aws_id));
+    agent->eniconfig_group_count = groups;
+    if (groups > 0) {
+        agent->eniconfig_groups = mem_resize(NULL, groups, sizeof(struct aws_id));
+        memcpy(agent->eniconfig_groups, config->eniconfig.groups, groups * sizeof(struct aws_id));
     }
 }
 
@@ -280,7 +306,6 @@ struct sim_agent *sim_agent_new(const struct sim_agent_config *config, struct si
     struct sim_agent *agent = mem_resize(NULL, 1, sizeof(*agent));
 
     *agent = (struct sim_agent){ .ec2 = ec2, .op = OP_DOWN };
-    arena_init(&agent->memory);
     arena_init(&agent->scratch);
     buf_init(&agent->trace, TRACE_MAX);
     prng_init(&agent->prng, config->seed);
@@ -313,7 +338,9 @@ void sim_agent_free(struct sim_agent *agent)
     mem_free(agent->held);
     buf_done(&agent->trace);
     arena_done(&agent->scratch);
-    arena_done(&agent->memory);
+    mem_free(agent->texts);
+    mem_free(agent->extra_tags);
+    mem_free(agent->eniconfig_groups);
     mem_free(agent);
 }
 
@@ -321,7 +348,6 @@ void sim_agent_free(struct sim_agent *agent)
 
 static void step(struct sim_agent *agent)
 {
-    arena_reset(&agent->scratch);
     switch (agent->op) {
     case OP_DOWN:
         start(agent);
@@ -354,6 +380,7 @@ void sim_agent_advance(struct sim_agent *agent, uint64_t now_ns)
     while (agent->next_ns <= now_ns) {
         agent->now_ns = now_ns;
         step(agent);
+        arena_done(&agent->scratch);
     }
     agent->now_ns = now_ns;
 }
@@ -375,7 +402,6 @@ static void wake(struct sim_agent *agent, uint64_t now_ns)
 
 void sim_agent_restart(struct sim_agent *agent, uint64_t now_ns)
 {
-    arena_reset(&agent->scratch);
     agent->now_ns = now_ns;
     agent->crashes = 0;
     go_down(agent, CRASH_FIRST_NS);
@@ -401,7 +427,6 @@ enum err sim_agent_add(struct sim_agent *agent, uint64_t now_ns, struct slice po
 {
     uint64_t hash = pod_hash(pod);
 
-    arena_reset(&agent->scratch);
     if (!agent->running) {
         agent->stats.adds_refused++;
         return error_set(error, ERR_UNAVAILABLE, "the agent on %s does not serve",

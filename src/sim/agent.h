@@ -134,12 +134,13 @@ struct agent_held {
 
 struct sim_agent {
     struct sim_ec2 *ec2;
-    struct arena memory;  /* what the configuration borrows */
-    struct arena scratch; /* one step */
+    char *texts;          /* what the configuration borrows, copied */
+    struct arena scratch; /* of one step; empty between them, for there are many agents */
     struct agent_settings settings;
     struct aws_id instance;
     struct aws_id eniconfig_subnet;
-    struct aws_id *eniconfig_groups;
+    struct aws_id *eniconfig_groups; /* owned */
+    struct pair *extra_tags;         /* owned; its texts in `texts` */
     uint32_t eniconfig_group_count;
     struct instance_type type;
     uint32_t max_pods, max_enis, per_eni; /* per_eni: addresses or prefixes of an ENI, k */
@@ -153,7 +154,7 @@ struct sim_agent {
     uint32_t unmanaged_count, unmanaged_capacity;
     struct aws_id primary, primary_subnet;
 
-    bool running, cordoned, refusing;
+    bool running, cordoned, refusing, tracing;
     uint64_t now_ns, next_ns;
     enum agent_op op;
     enum agent_then then;

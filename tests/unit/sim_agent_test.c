@@ -82,6 +82,7 @@ static void start_agent(struct world *world)
         .eniconfig = world->eniconfig,
         .seed = world->seed,
         .warm_start_ns = world->now_ns,
+        .trace = true,
     };
 
     world->agent = sim_agent_new(&config, world->ec2);
