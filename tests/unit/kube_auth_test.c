@@ -60,6 +60,8 @@ TEST(auth, reads_the_token_again_when_the_server_refuses_it)
 
     give_file(api, "old\n");
     fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 401, SLICE(""));
+    fake_pass(api, 20 * FAKE_SECOND);
+    expect(!fake_peek(api, "GET", "/api/v1/nodes?")); /* not with what was just refused */
     give_file(api, "new\n");
     fake_pass(api, 2 * FAKE_SECOND);
     expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization, "Bearer new");

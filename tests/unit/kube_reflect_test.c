@@ -186,7 +186,8 @@ TEST(kube, lists_anew_when_the_watch_is_refused_as_too_old)
     fake_pass(api, FAKE_SECOND);
     (void)fake_trace(api);
     struct fake_fetch *list = fake_request(api, "GET", "/api/v1/nodes?");
-    expect(!slice_contains(list->target, SLICE("resourceVersion=0")));
+    /* From etcd: what is too old to be watched may be too old to be listed. */
+    expect(!slice_contains(list->target, SLICE("resourceVersion")));
     fake_answer(api, list, 200, pb_list("10", "", &node, 1));
     expect_slice(fake_trace(api), "node n2 zone=us-west-2b type=m5.large pods=29 ready\n"
                                   "node-gone n1\n");
@@ -212,6 +213,22 @@ TEST(kube, follows_the_pages_of_a_list)
     fake_done(api);
 }
 
+TEST(kube, begins_with_the_first_page_again_when_a_later_one_fails)
+{
+    struct fake *api = synced("");
+    struct slice node = pb_node("n1", "us-west-2a", "", "9");
+
+    fake_body(api, fake_watch(api, "/api/v1/nodes"), pb_error(410, "gone"));
+    fake_pass(api, FAKE_SECOND);
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 200,
+                pb_list("10", "page-2", &node, 1));
+    fake_answer(api, fake_request(api, "GET", "continue=page-2"), 500, SLICE(""));
+    fake_pass(api, 2 * FAKE_SECOND);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/nodes?");
+    expect(!slice_contains(list->target, SLICE("continue")));
+    fake_done(api);
+}
+
 TEST(kube, lists_pods_as_protobuf_where_the_table_lacks_a_column)
 {
     struct fake *api = fake_new(&plain);
@@ -219,7 +236,8 @@ TEST(kube, lists_pods_as_protobuf_where_the_table_lacks_a_column)
     struct fake_pod host = {
         .name = "kube-proxy", .node = "n1", .ip = "10.0.0.1", .host_network = true
     };
-    struct slice pods[] = { pb_pod(&pod), pb_pod(&host) };
+    struct fake_pod done = { .name = "job", .node = "n1", .ip = "10.0.0.8", .phase = "Succeeded" };
+    struct slice pods[] = { pb_pod(&pod), pb_pod(&host), pb_pod(&done) };
 
     fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 200, SLICE(JSON_LIST("")));
     fake_answer(api, fake_request(api, "GET", "/api/v1/pods?"), 200,
@@ -228,7 +246,7 @@ TEST(kube, lists_pods_as_protobuf_where_the_table_lacks_a_column)
     struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
     expect_slice(list->accept, "application/vnd.kubernetes.protobuf");
     (void)fake_trace(api);
-    fake_answer(api, list, 200, pb_list("5", "", pods, 2));
+    fake_answer(api, list, 200, pb_list("5", "", pods, 3));
     expect_slice(fake_trace(api), "pods n1 1+0 branch 0\n");
     fake_done(api);
 }
@@ -460,6 +478,65 @@ TEST(kube, does_without_a_selector_that_an_older_server_lacks)
 }
 
 /* ---- exactness ---- */
+
+static uint32_t lines(struct slice text, const char *prefix)
+{
+    uint32_t count = 0;
+
+    while (text.len > 0) {
+        count += slice_starts(slice_cut(&text, '\n'), slice_of(prefix));
+    }
+    return count;
+}
+
+/* A thousand nodes with a pod each, as rows of a Table. */
+static const char *rows_of_many(void)
+{
+    struct buf rows = pb_new();
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        buf_addf(&rows, "%s{\"cells\":[\"p%u\",\"10.2.%u.%u\",\"m%u\"]}", i ? "," : "", i, i / 250,
+                 i % 250, i);
+    }
+    return pb_done(&rows).data;
+}
+
+TEST(kube, is_synced_only_when_every_nodes_pods_are_told)
+{
+    struct fake *api = synced(rows_of_many());
+
+    fake_pass(api, FAKE_SECOND);
+    struct slice trace = fake_trace(api);
+    expect_u64(lines(trace, "pods m"), 1000);
+    expect(slice_ends(trace, SLICE("synced\n")));
+    fake_done(api);
+}
+
+TEST(kube, loses_no_change_that_a_new_list_finds_untold)
+{
+    struct fake *api = synced("");
+    struct buf burst = pb_new();
+    char name[16], node[16];
+
+    (void)fake_trace(api);
+    for (uint32_t i = 0; i < 1000; i++) {
+        (void)snprintf(name, sizeof(name), "p%u", i);
+        (void)snprintf(node, sizeof(node), "m%u", i);
+        struct fake_pod pod = { .name = name, .node = node, .ip = "10.2.0.1" };
+        buf_add_slice(&burst, pb_event("ADDED", pb_pod(&pod)));
+    }
+    buf_add_slice(&burst, pb_error(410, "too old"));
+    fake_body(api, fake_watch(api, "/api/v1/pods"), pb_done(&burst));
+    api->now_ns += FAKE_SECOND;
+    fake_tick(api);
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/pods?");
+    expect(lines(arena_slice(test_arena(), buf_slice(&api->trace)), "pods m") < 1000);
+    fake_answer(api, list, 200,
+                arena_printf(test_arena(), EMPTY_TABLE(POD_COLUMNS) "[%s]}", rows_of_many()));
+    fake_pass(api, FAKE_SECOND);
+    expect_u64(lines(fake_trace(api), "pods m"), 1000);
+    fake_done(api);
+}
 
 enum { MODEL_PODS = 60, MODEL_NODES = 4 };
 
