@@ -44,7 +44,12 @@ bool sim_describe_types(struct sim_call *call)
     uint32_t count = 0;
     bool known = false;
     const struct slice *names = sim_param_list(call, "InstanceType", &count);
+    /* A filter leaves out what is unknown, where a name is refused. */
+    bool filtered = count == 0 && slice_is(sim_param(call, "Filter.1.Name"), "instance-type");
 
+    if (filtered) {
+        names = sim_param_list(call, "Filter.1.Value", &count);
+    }
     if (count == 0) {
         /* The whole list is long and of use to nobody here: the types that instances have. */
         return sim_refuse(&call->problem, "UnsupportedOperation",
@@ -53,7 +58,7 @@ bool sim_describe_types(struct sim_call *call)
     if (count > 100) {
         return sim_refuse(&call->problem, "InvalidParameterValue", "More than 100 instance types");
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !filtered; i++) {
         (void)sim_type(ec2, names[i], &known);
         if (!known) {
             return sim_refuse(&call->problem, "InvalidInstanceType",
@@ -64,7 +69,9 @@ bool sim_describe_types(struct sim_call *call)
     sim_xml_open(&call->xml, "instanceTypeSet");
     for (uint32_t i = 0; i < count; i++) {
         struct instance_type type = sim_type(ec2, names[i], &known);
-        write_type(&call->xml, &type);
+        if (known) {
+            write_type(&call->xml, &type);
+        }
     }
     sim_xml_close(&call->xml, "instanceTypeSet");
     return true;
