@@ -45,7 +45,7 @@ bool sim_describe_types(struct sim_call *call)
     bool known = false;
     const struct slice *names = sim_param_list(call, "InstanceType", &count);
     /* A filter leaves out what is unknown, where a name is refused. */
-    bool filtered = count == 0 && slice_is(sim_param(call, "Filter.1.Name"), "instance-type");
+    bool filtered = count == 0 && slice_is(sim_param_text(call, "Filter.1.Name"), "instance-type");
 
     if (filtered) {
         names = sim_param_list(call, "Filter.1.Value", &count);
