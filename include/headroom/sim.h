@@ -111,6 +111,8 @@ const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, str
  * lag. In the arena, with ascending device index. */
 const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena *arena,
                                         const struct aws_id *instance, uint32_t *ret_count);
+/* Another number whenever something changed about what sim_ec2_instance_enis shows; never 0. 0: no such instance. */
+uint64_t sim_ec2_instance_version(const struct sim_ec2 *ec2, const struct aws_id *instance);
 /* What DescribeSubnets shows an agent: with lag, from its bucket, with its faults. *ret in the
  * arena, in the scenario's order. */
 enum cloud_code sim_ec2_describe_subnets(struct sim_ec2 *ec2, uint64_t now_ns, struct arena *arena,

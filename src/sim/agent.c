@@ -49,6 +49,7 @@ void agent_go(struct sim_agent *agent, enum agent_op op, uint64_t delay_ns)
     agent->op = op;
     agent->next_ns = agent->now_ns + delay_ns;
     agent->acted = true;
+    agent->version = 0;
 }
 
 bool agent_call(struct sim_agent *agent, enum cloud_code code)

@@ -163,8 +163,9 @@ struct sim_agent {
 
     /* The loop: slots 2.5 s apart, alternately for the pool and for the reconcile. */
     uint64_t slot_ns;
-    bool slot_reconcile;   /* what slot_ns is for */
-    bool next_reconcile;   /* what next_ns is for, in OP_LOOP */
+    uint64_t version;    /* of the instance's ENIs when a reconcile found nothing to do; 0: none */
+    bool slot_reconcile; /* what slot_ns is for */
+    bool next_reconcile; /* what next_ns is for, in OP_LOOP */
     uint64_t pool_wake_ns; /* before that no pool slot would do anything: they are skipped */
     uint64_t last_action_ns, last_decrease_ns, last_insufficient_ns; /* 0: never */
     bool acted, scaled_down;

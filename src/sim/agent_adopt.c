@@ -363,8 +363,14 @@ static void sweep(struct sim_agent *agent)
 void agent_reconcile(struct sim_agent *agent)
 {
     uint32_t count = 0;
-    const struct eni *enis = agent_attached(agent, &count);
+    uint64_t version = sim_ec2_instance_version(agent->ec2, &agent->instance);
 
+    if (version > 0 && version == agent->version) { /* it would find what it found */
+        agent_reconcile_done(agent);
+        return;
+    }
+    const struct eni *enis = agent_attached(agent, &count);
+    agent->version = version;
     agent->then = THEN_TICK;
     agent_todo_clear(agent);
     if (count == 0) { /* the instance is gone, or the metadata service is down */

@@ -91,17 +91,39 @@ void sim_attachment_id(uint64_t attachment, char ret[40])
     (void)snprintf(ret, 40, "eni-attach-0%016llx", (unsigned long long)attachment);
 }
 
+/* The number in "eni-attach-0123456789abcdef0"; false: it is none of ours. */
+static bool attachment_number(struct slice id, uint64_t *ret)
+{
+    static const char prefix[] = "eni-attach-0";
+    enum { DIGITS = 16 };
+    uint64_t number = 0;
+
+    if (id.len != sizeof(prefix) - 1 + DIGITS || !slice_starts(id, slice_of(prefix))) {
+        return false;
+    }
+    for (size_t i = sizeof(prefix) - 1; i < id.len; i++) {
+        char c = id.data[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+        number = number << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    *ret = number;
+    return true;
+}
+
 uint32_t sim_attachment_eni(const struct sim_ec2 *ec2, struct slice attachment)
 {
-    char id[40];
+    uint64_t number = 0;
 
+    if (!attachment_number(attachment, &number)) {
+        return ROW_NONE;
+    }
     for (uint32_t row = 0; row < ec2->eni_rows; row++) {
         const struct sim_eni *eni = &ec2->enis[row];
-        if (eni->used && eni->gone_ns == TIMERS_NEVER && eni->now.attach != ATTACH_NONE) {
-            sim_attachment_id(eni->now.attachment, id);
-            if (slice_is(attachment, id)) {
-                return row;
-            }
+        if (eni->now.attach != ATTACH_NONE && eni->now.attachment == number &&
+            eni->gone_ns == TIMERS_NEVER) {
+            return row;
         }
     }
     return ROW_NONE;
@@ -215,6 +237,7 @@ void sim_eni_join(struct sim_ec2 *ec2, uint32_t row, uint32_t instance_row, uint
     assert(instance->eni_count < SIM_INSTANCE_ENIS);
     sim_eni_touch(ec2, row);
     instance->enis[instance->eni_count++] = row;
+    instance->version++;
     eni->now.instance = instance_row;
     eni->now.device_index = device_index;
     eni->now.card = 0;

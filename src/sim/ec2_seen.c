@@ -65,6 +65,9 @@ void sim_eni_touch(struct sim_ec2 *ec2, uint32_t row)
 {
     struct sim_eni *eni = &ec2->enis[row];
 
+    if (eni->now.instance != ROW_NONE) {
+        ec2->instances[eni->now.instance].version++;
+    }
     prune(ec2, eni);
     if (ec2->lag_ns == 0 || eni->created_ns == ec2->now_ns ||
         (eni->past_count > 0 && eni->past[eni->past_count - 1].until_ns == ec2->now_ns)) {

@@ -158,6 +158,7 @@ struct sim_instance {
     uint32_t eni_count;
     struct sim_tags tags;
     uint64_t created_ns, launched_wall_ns;
+    uint64_t version; /* another one whenever something about its ENIs changes */
     uint64_t client_token; /* of RunInstances; hash, 0: none */
     struct sim_instance_past past[4];
     uint32_t past_count;

@@ -44,3 +44,10 @@ const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, str
     *ret_count = count;
     return views;
 }
+
+uint64_t sim_ec2_instance_version(const struct sim_ec2 *ec2, const struct aws_id *instance)
+{
+    uint32_t row = sim_find_instance(ec2, aws_id_slice(instance));
+
+    return row == ROW_NONE ? 0 : ec2->instances[row].version + 1;
+}
