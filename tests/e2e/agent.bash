@@ -156,3 +156,7 @@ kept() {
     [ "$(requests | jq '[.[] | select(.action | test("^(Detach|Delete)NetworkInterface$"))] | length')" -eq 0 ] ||
         fail "$(requests | jq -c '.[] | select(.action | test("^(Detach|Delete)NetworkInterface$"))')"
 }
+
+pods_served() { [ "$(jq -s 'map(select(.address != null)) | length' "$WORK/kubelet.log")" -ge "$1" ]; }
+any_refused() { [ -n "$(jq -c 'select(.refused)' "$WORK/kubelet.log")" ]; }
+longest_wait() { jq -s 'map(select(.address != null) | .waited_s) | max' "$WORK/kubelet.log"; }
