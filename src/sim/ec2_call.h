@@ -65,7 +65,8 @@ uint64_t sim_params_hash(const struct sim_call *call);
 
 struct sim_filter {
     struct slice name;
-    struct slice tag;    /* of "tag:KEY" */
+    bool by_tag;
+    uint32_t tag;        /* by_tag: KEY of "tag:KEY", interned; INDEX_NONE: nothing has it */
     struct slice *plain; /* sorted */
     uint32_t plain_count;
     const struct slice *patterns; /* with "*" or "?" */

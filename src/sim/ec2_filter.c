@@ -85,7 +85,8 @@ static bool parse_filter(struct sim_call *call, const char *known, uint32_t numb
     }
     qsort(ret->plain, ret->plain_count, sizeof(*ret->plain), compare_slices);
     if (slice_starts(name, SLICE("tag:"))) {
-        ret->tag = (struct slice){ name.data + 4, name.len - 4 };
+        ret->by_tag = true;
+        ret->tag = interner_find(&call->ec2->names, (struct slice){ name.data + 4, name.len - 4 });
     }
     return true;
 }
@@ -188,13 +189,11 @@ bool sim_filter_matches(const struct sim_filter *filter, struct slice value)
 bool sim_filter_matches_tags(const struct sim_ec2 *ec2, const struct sim_filter *filter,
                              const struct sim_tags *tags)
 {
-    struct slice value = { 0 };
-
-    if (filter->tag.len > 0) {
-        return sim_tags_find(ec2, tags, filter->tag, &value) && sim_filter_matches(filter, value);
-    }
     for (uint32_t i = 0; i < tags->count; i++) {
-        if (sim_filter_matches(filter, sim_name(ec2, tags->items[i].key))) {
+        const struct sim_tag *tag = &tags->items[i];
+        if (filter->by_tag
+                ? tag->key == filter->tag && sim_filter_matches(filter, sim_name(ec2, tag->value))
+                : sim_filter_matches(filter, sim_name(ec2, tag->key))) {
             return true;
         }
     }

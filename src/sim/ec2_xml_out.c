@@ -56,9 +56,34 @@ void sim_xml_text(struct buf *xml, const char *tag, struct slice text)
     sim_xml_close(xml, tag);
 }
 
+/* A page holds tens of thousands of numbers: printf would be most of the work. */
+static void add_number(struct buf *xml, uint64_t value)
+{
+    char text[20];
+    size_t at = sizeof(text);
+
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    buf_add(xml, text + at, sizeof(text) - at);
+}
+
+static void add_ip(struct buf *xml, uint32_t ip, char between)
+{
+    for (uint32_t shift = 32; shift > 0; shift -= 8) {
+        if (shift < 32) {
+            buf_add_char(xml, between);
+        }
+        add_number(xml, ip >> (shift - 8) & 255);
+    }
+}
+
 void sim_xml_u64(struct buf *xml, const char *tag, uint64_t value)
 {
-    buf_addf(xml, "<%s>%llu</%s>", tag, (unsigned long long)value, tag);
+    sim_xml_open(xml, tag);
+    add_number(xml, value);
+    sim_xml_close(xml, tag);
 }
 
 void sim_xml_bool(struct buf *xml, const char *tag, bool value)
@@ -68,14 +93,18 @@ void sim_xml_bool(struct buf *xml, const char *tag, bool value)
 
 void sim_xml_ip(struct buf *xml, const char *tag, uint32_t ip)
 {
-    buf_addf(xml, "<%s>%u.%u.%u.%u</%s>", tag, ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255,
-             tag);
+    sim_xml_open(xml, tag);
+    add_ip(xml, ip, '.');
+    sim_xml_close(xml, tag);
 }
 
 void sim_xml_cidr(struct buf *xml, const char *tag, struct cidr cidr)
 {
-    buf_addf(xml, "<%s>%u.%u.%u.%u/%u</%s>", tag, cidr.base >> 24, cidr.base >> 16 & 255,
-             cidr.base >> 8 & 255, cidr.base & 255, cidr.bits, tag);
+    sim_xml_open(xml, tag);
+    add_ip(xml, cidr.base, '.');
+    buf_add_char(xml, '/');
+    add_number(xml, cidr.bits);
+    sim_xml_close(xml, tag);
 }
 
 void sim_xml_time(struct buf *xml, const char *tag, uint64_t wall_ns)
@@ -112,8 +141,11 @@ void sim_xml_groups(struct buf *xml, const struct sim_ec2 *ec2, const uint32_t *
 
 static void dns_name(struct buf *xml, const struct sim_ec2 *ec2, uint32_t ip)
 {
-    buf_addf(xml, "<privateDnsName>ip-%u-%u-%u-%u.%.*s.compute.internal</privateDnsName>", ip >> 24,
-             ip >> 16 & 255, ip >> 8 & 255, ip & 255, SLICE_ARG(ec2->region));
+    buf_add_text(xml, "<privateDnsName>ip-");
+    add_ip(xml, ip, '-');
+    buf_add_char(xml, '.');
+    buf_add_slice(xml, ec2->region);
+    buf_add_text(xml, ".compute.internal</privateDnsName>");
 }
 
 static void address(struct buf *xml, const struct sim_ec2 *ec2, uint32_t ip, bool primary)
