@@ -161,6 +161,8 @@ $(OBJ)/version: FORCE
 	@mkdir -p $(@D)
 	@[ "$$(cat $@ 2>/dev/null)" = '$(VERSION)' ] || echo '$(VERSION)' >$@
 
+# Folders of hack/ may bring goals of their own.
+-include $(wildcard hack/*/*.mk)
 -include $(ALL_OBJ:.o=.d)
 
 # --- what people type ---------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 /*
  * model.h - the things that Headroom reasons about: node, ENI, subnet, pool, agent settings.
  *
- * Plain structs. Slices and arrays inside are borrowed: whoever hands a struct over says how long they live
- * (events: for the call). Absent strings are empty, absent numbers have a named value.
+ * Plain structs. Slices and arrays inside are borrowed: whoever hands a struct over says how long
+ * they live (events: for the call). Absent strings are empty, absent numbers have a named value.
  *
  *   pool --selects--> subnet <--lies in-- ENI --attached to--> instance == node --runs--> pods
  */
@@ -44,20 +44,20 @@ enum node_os { NODE_OS_LINUX, NODE_OS_WINDOWS };
 /* A node as the Kubernetes API shows it. */
 struct node {
     struct slice name;
-    struct slice provider_id; /* aws:///us-west-2a/i-0123456789abcdef0; also fargate, sagemaker, hybrid forms */
+    struct slice provider_id; /* aws:///us-west-2a/i-0123456789abcdef0; or Fargate's, hybrid ... */
     struct slice zone;        /* topology.kubernetes.io/zone */
     struct slice instance_type; /* node.kubernetes.io/instance-type */
     const struct pair *labels;
     uint32_t label_count;
-    struct slice eniconfig_annotation; /* the annotation that the agent's settings name, k8s.amazonaws.com/eniConfig */
-    uint32_t max_pods;        /* status.capacity.pods; 0: unknown */
+    struct slice eniconfig_annotation; /* its value; the agent's settings say which one it is */
+    uint32_t max_pods;                 /* status.capacity.pods; 0: unknown */
     enum node_os os;
-    bool ready;               /* condition Ready is True */
-    bool unschedulable;       /* spec.unschedulable or its taint */
-    bool deleting;            /* deletionTimestamp set, or out-of-service / karpenter disruption taint */
-    bool ipv6;                /* the first of status.addresses of type InternalIP is IPv6 */
-    bool short_of_ips;        /* our condition SufficientIP is False */
-    bool tainted;             /* our taint headroom.dev/no-ip-capacity is there */
+    bool ready;         /* condition Ready is True */
+    bool unschedulable; /* spec.unschedulable or its taint */
+    bool deleting;     /* deletionTimestamp, or taint out-of-service or of Karpenter's disruption */
+    bool ipv6;         /* the first of status.addresses of type InternalIP is IPv6 */
+    bool short_of_ips; /* our condition SufficientIP is False */
+    bool tainted;      /* our taint headroom.dev/no-ip-capacity is there */
 };
 
 /* Why Headroom leaves a node alone; shown to users. */
@@ -80,7 +80,7 @@ enum node_exclusion {
 
 const char *node_exclusion_text(enum node_exclusion exclusion);
 
-/* Derives the instance's id from provider_id and says whether the node is one that Headroom serves. */
+/* Derives the instance's id from provider_id; says whether Headroom serves the node. */
 enum node_exclusion node_instance(const struct node *node, struct aws_id *ret_instance);
 
 /* ---- EC2: ENI, subnet, instance type ---- */
@@ -90,7 +90,7 @@ enum eni_status { ENI_AVAILABLE, ENI_ATTACHING, ENI_IN_USE, ENI_DETACHING, ENI_P
 
 struct eni {
     struct aws_id id, subnet, vpc;
-    struct aws_id instance;      /* "": attached to no instance */
+    struct aws_id instance; /* "": attached to no instance */
     struct slice zone;
     enum eni_type type;
     enum eni_status status;
@@ -98,10 +98,10 @@ struct eni {
     bool delete_on_termination;
     struct slice attachment_id;
     struct slice description;
-    uint32_t primary_ip;         /* host order */
-    const uint32_t *ips;         /* secondary addresses, host order */
+    uint32_t primary_ip; /* host order */
+    const uint32_t *ips; /* secondary addresses, host order */
     uint32_t ip_count;
-    const uint32_t *prefixes;    /* first address of each /28 */
+    const uint32_t *prefixes; /* first address of each /28 */
     uint32_t prefix_count;
     const struct aws_id *groups; /* security groups */
     uint32_t group_count;
@@ -118,7 +118,7 @@ struct cidr {
 
 struct cidr_reservation {
     struct cidr cidr;
-    bool prefix; /* type "prefix": only prefixes are taken from it; else "explicit": nothing is by itself */
+    bool prefix; /* type "prefix": only prefixes come from it; "explicit": nothing by itself */
 };
 
 /* A subnet as EC2 shows it. */
@@ -126,10 +126,10 @@ struct subnet {
     struct aws_id id, vpc;
     struct slice zone, zone_id;
     struct cidr cidr;
-    uint32_t available;          /* AvailableIpAddressCount: lags behind, says nothing about /28 blocks */
-    bool usable;                 /* State is "available" */
-    struct aws_id route_table;   /* its own or the VPC's main one; "": not known */
-    enum route_kind route_kind;  /* public: a default route to an internet gateway */
+    uint32_t available;         /* AvailableIpAddressCount: lags, says nothing about /28 blocks */
+    bool usable;                /* State is "available" */
+    struct aws_id route_table;  /* its own or the VPC's main one; "": not known */
+    enum route_kind route_kind; /* public: a default route to an internet gateway */
     const struct cidr_reservation *reservations;
     uint32_t reservation_count;
     const struct pair *tags;
@@ -139,10 +139,10 @@ struct subnet {
 /* Limits of an instance type, card 0 alone. */
 struct instance_type {
     struct slice name;
-    uint32_t enis;         /* MaximumNetworkInterfaces of card 0 */
-    uint32_t ips_per_eni;  /* Ipv4AddressesPerInterface, the primary included */
-    bool prefixes;         /* nitro or bare metal: takes /28 prefixes */
-    bool trunk;            /* can carry branch ENIs */
+    uint32_t enis;        /* MaximumNetworkInterfaces of card 0 */
+    uint32_t ips_per_eni; /* Ipv4AddressesPerInterface, the primary included */
+    bool prefixes;        /* nitro or bare metal: takes /28 prefixes */
+    bool trunk;           /* can carry branch ENIs */
 };
 
 /* The embedded table, made by hack/ from EC2's published limits; false: unknown type. */
@@ -167,10 +167,10 @@ struct agent_settings {
     bool provisioning_disabled;   /* DISABLE_NETWORK_RESOURCE_PROVISIONING */
     bool ipv6;                    /* ENABLE_IPv6 */
     struct slice cluster_name;    /* CLUSTER_NAME */
-    struct slice eniconfig_label;      /* ENI_CONFIG_LABEL_DEF */
+    struct slice eniconfig_label; /* ENI_CONFIG_LABEL_DEF */
     struct slice eniconfig_annotation; /* ENI_CONFIG_ANNOTATION_DEF */
-    struct slice version;         /* tag of the container's image */
-    const struct pair *extra_tags; /* ADDITIONAL_ENI_TAGS */
+    struct slice version;              /* tag of the container's image */
+    const struct pair *extra_tags;     /* ADDITIONAL_ENI_TAGS */
     uint32_t extra_tag_count;
 };
 
@@ -196,7 +196,7 @@ struct selector_requirement {
     uint32_t value_count;
 };
 
-/* metav1.LabelSelector, matchLabels turned into IN with one value. No requirement selects everything. */
+/* metav1.LabelSelector, matchLabels turned into IN with one value. None selects everything. */
 struct label_selector {
     const struct selector_requirement *requirements;
     uint32_t count;
@@ -205,7 +205,8 @@ struct label_selector {
 bool label_selector_matches(const struct label_selector *selector, const struct pair *labels,
                             uint32_t label_count);
 
-/* One of subnetSelectorTerms, securityGroupSelectorTerms: an id, or tags that must all be there ("*": any value). */
+/* Of subnetSelectorTerms, securityGroupSelectorTerms: an id, or tags that must all be there ("*":
+ * any value). */
 struct selector_term {
     struct slice id;
     const struct pair *tags;
@@ -235,18 +236,18 @@ struct pool {
     const struct selector_term *group_terms; /* none: the primary ENI's groups */
     uint32_t group_term_count;
     struct label_selector nodes;
-    uint32_t weight;             /* 0..100, higher wins, then the name that sorts first */
-    struct amount low, high;     /* watermarks; defaults 10 %, 20 % */
-    uint32_t reserved_ips;       /* kept free in every subnet; 8 */
-    uint32_t min_ips_per_node;   /* 0 */
-    uint64_t lead_ns;            /* headroom.leadTime; 2 min */
-    uint32_t max_enis_per_node;  /* 0: the type's limit */
+    uint32_t weight;            /* 0..100, higher wins, then the name that sorts first */
+    struct amount low, high;    /* watermarks; defaults 10 %, 20 % */
+    uint32_t reserved_ips;      /* kept free in every subnet; 8 */
+    uint32_t min_ips_per_node;  /* 0 */
+    uint64_t lead_ns;           /* headroom.leadTime; 2 min */
+    uint32_t max_enis_per_node; /* 0: the type's limit */
     enum pool_strategy strategy;
     enum pool_addressing addressing;
     enum pool_exhausted on_exhausted;
-    uint32_t attach_per_minute;  /* limits.attachPerMinute; 0: no limit of its own */
-    uint32_t max_enis;           /* limits.maxENIs that this pool may have attached; 0: none */
-    uint64_t stale_ns;           /* maxDataAge: no action on older data; 5 min */
+    uint32_t attach_per_minute; /* limits.attachPerMinute; 0: no limit of its own */
+    uint32_t max_enis;          /* limits.maxENIs that this pool may have attached; 0: none */
+    uint64_t stale_ns;          /* maxDataAge: no action on older data; 5 min */
     bool paused, dry_run;
 };
 
@@ -257,29 +258,31 @@ void pool_copy(struct arena *arena, const struct pool *from, struct pool *ret);
 
 /* ---- what is done to EC2, and how it ends ---- */
 
-/* Why EC2 refused or failed, as far as the next step depends on it (facts: EC2 API reference, error codes). */
+/* Why EC2 refused or failed, as far as the next step depends on it (EC2 API reference, error
+ * codes). SUBNET_SHORT: InvalidParameterValue, "There aren't sufficient free Ipv4 addresses or
+ * prefixes". DENIED also: AuthFailure, ExpiredToken after a refresh, no credentials. */
 #define CLOUD_CODES(X)                                                                             \
     X(OK)                                                                                          \
-    X(SUBNET_FULL)       /* InsufficientFreeAddressesInSubnet */                                   \
-    X(NO_PREFIX)         /* InsufficientCidrBlocks */                                              \
-    X(SUBNET_SHORT)      /* InvalidParameterValue "There aren't sufficient free Ipv4 addresses or prefixes" */ \
-    X(ENI_QUOTA)         /* NetworkInterfaceLimitExceeded: account and Region */                   \
-    X(NAU_LIMIT)         /* NetworkAddressUsageLimitExceeded: VPC */                               \
-    X(ATTACH_LIMIT)      /* AttachmentLimitExceeded: instance type */                              \
-    X(IP_LIMIT)          /* PrivateIpAddressLimitExceeded: addresses of an ENI */                  \
-    X(INDEX_IN_USE)      /* InvalidParameterValue, device index */                                 \
-    X(INSTANCE_STATE)    /* IncorrectState, IncorrectInstanceState */                              \
-    X(INSTANCE_GONE)     /* InvalidInstanceID.NotFound, .Malformed */                              \
-    X(ENI_GONE)          /* InvalidNetworkInterfaceID.NotFound */                                  \
-    X(ENI_IN_USE)        /* InvalidNetworkInterface.InUse: attached already */                     \
-    X(SUBNET_GONE)       /* InvalidSubnetID.NotFound */                                            \
-    X(GROUP_GONE)        /* InvalidGroup.NotFound, InvalidSecurityGroupID.NotFound */              \
-    X(TOKEN_MISMATCH)    /* IdempotentParameterMismatch */                                         \
-    X(DENIED)            /* UnauthorizedOperation, AuthFailure, ExpiredToken after a refresh, no credentials */ \
-    X(THROTTLED)         /* RequestLimitExceeded, Throttling */                                    \
-    X(UNAVAILABLE)       /* 5xx, no connection, no answer: outcome unknown for a mutation */       \
-    X(FENCED)            /* not sent: the lease may have lapsed */                                 \
-    X(INVALID)           /* any other 4xx */
+    X(SUBNET_FULL)    /* InsufficientFreeAddressesInSubnet */                                      \
+    X(NO_PREFIX)      /* InsufficientCidrBlocks */                                                 \
+    X(SUBNET_SHORT)   /* InvalidParameterValue, by its message */                                  \
+    X(ENI_QUOTA)      /* NetworkInterfaceLimitExceeded: account and Region */                      \
+    X(NAU_LIMIT)      /* NetworkAddressUsageLimitExceeded: VPC */                                  \
+    X(ATTACH_LIMIT)   /* AttachmentLimitExceeded: instance type */                                 \
+    X(IP_LIMIT)       /* PrivateIpAddressLimitExceeded: addresses of an ENI */                     \
+    X(INDEX_IN_USE)   /* InvalidParameterValue, device index */                                    \
+    X(INSTANCE_STATE) /* IncorrectState, IncorrectInstanceState */                                 \
+    X(INSTANCE_GONE)  /* InvalidInstanceID.NotFound, .Malformed */                                 \
+    X(ENI_GONE)       /* InvalidNetworkInterfaceID.NotFound */                                     \
+    X(ENI_IN_USE)     /* InvalidNetworkInterface.InUse: attached already */                        \
+    X(SUBNET_GONE)    /* InvalidSubnetID.NotFound */                                               \
+    X(GROUP_GONE)     /* InvalidGroup.NotFound, InvalidSecurityGroupID.NotFound */                 \
+    X(TOKEN_MISMATCH) /* IdempotentParameterMismatch */                                            \
+    X(DENIED)         /* UnauthorizedOperation */                                                  \
+    X(THROTTLED)      /* RequestLimitExceeded, Throttling */                                       \
+    X(UNAVAILABLE)    /* 5xx, no connection, no answer: outcome unknown for a mutation */          \
+    X(FENCED)         /* not sent: the lease may have lapsed */                                    \
+    X(INVALID)        /* any other 4xx */
 
 enum cloud_code {
 #define X(name) CLOUD_##name,
@@ -294,14 +297,15 @@ enum { CLIENT_TOKEN_MAX = 65 }; /* 64 characters and NUL, EC2's limit */
 /* Urgency classes, most urgent first; the order in which a scarce API budget is spent. */
 enum urgency { URGENT_WAITING, URGENT_FORECAST, URGENT_REFRESH, URGENCY_COUNT };
 
-/* One ENI to be created (unless `eni` is set: then only what is missing), attached and made to go with its instance. */
+/* One ENI to be created (unless `eni` is set: then only what is missing), attached and made to go
+ * with its instance. */
 struct eni_intent {
     struct aws_id instance, subnet, eni;
-    uint32_t device_index;          /* on card 0 */
-    uint32_t ips, prefixes;         /* secondary addresses or /28 prefixes; at most one of them non-zero */
+    uint32_t device_index;  /* on card 0 */
+    uint32_t ips, prefixes; /* secondary addresses or /28 prefixes; at most one non-zero */
     const struct aws_id *groups;
     uint32_t group_count;
-    const struct pair *tags;        /* all of them deterministic: they are part of what the token stands for */
+    const struct pair *tags; /* deterministic: they are part of what the token stands for */
     uint32_t tag_count;
     struct slice description;
     char client_token[CLIENT_TOKEN_MAX]; /* same need, same token, also after a crash */
@@ -312,7 +316,7 @@ enum cloud_stage { CLOUD_CREATED, CLOUD_ATTACHED, CLOUD_DONE, CLOUD_FAILED };
 
 struct cloud_result {
     uint64_t action;        /* the id that the planner gave it */
-    enum cloud_stage stage; /* CREATED and ATTACHED are progress; exactly one DONE or FAILED ends it */
+    enum cloud_stage stage; /* CREATED, ATTACHED are progress; one DONE or FAILED ends it */
     enum cloud_code code;   /* FAILED: why */
     struct aws_id eni;      /* created or found; with FAILED: it exists and is not attached */
     uint32_t ips, prefixes; /* CREATED: what EC2 says it has */
@@ -321,7 +325,7 @@ struct cloud_result {
 };
 
 /* Tags that Headroom writes and reads. */
-#define TAG_INTENT "headroom.dev/intent"   /* client token: marks ENIs that are ours to finish or delete */
+#define TAG_INTENT "headroom.dev/intent" /* client token; on ENIs that are ours to finish */
 #define TAG_POOL "headroom.dev/pool"
 #define TAG_NODE "headroom.dev/node"
 #define TAG_CLUSTER "headroom.dev/cluster" /* nobody else's leftovers */
@@ -338,11 +342,13 @@ struct cloud_result {
 /* ---- what users see ---- */
 
 /* Reasons of Kubernetes events; the name is the reason. */
+/* clang-format off */
 #define EVENT_REASONS(X)                                                                           \
     X(ENIPreAttached) X(ENIAttachFailed) X(SubnetLow) X(SubnetExhausted) X(SubnetRecovered)        \
     X(SubnetFragmented) X(NodeAtENILimit) X(NoHealthySubnet) X(NodeRecovered) X(LeakedENIDeleted)  \
     X(CloudAPIThrottled) X(CloudAPIDenied) X(CloudAPIUnavailable) X(AgentIncompatible)             \
     X(SubnetsNotFound) X(PoolConflict) X(UnknownInstanceType) X(DryRun)
+/* clang-format on */
 
 enum event_reason {
 #define X(name) EVENT_##name,
@@ -361,7 +367,12 @@ struct user_event {
     struct slice message; /* what, where, why, what to do */
 };
 
-#define SUBNET_STATES(X) X(Healthy) X(Low) X(Exhausted) X(Fragmented) X(Unavailable)
+#define SUBNET_STATES(X)                                                                           \
+    X(Healthy)                                                                                     \
+    X(Low)                                                                                         \
+    X(Exhausted)                                                                                   \
+    X(Fragmented)                                                                                  \
+    X(Unavailable)
 
 enum subnet_state {
 #define X(name) SUBNET_##name,
@@ -377,8 +388,8 @@ struct subnet_status {
     struct aws_id id;
     struct slice zone;
     struct cidr cidr;
-    uint32_t total, free;    /* usable addresses; free as observed, less what is in flight */
-    uint32_t free_prefixes;  /* whole /28 blocks */
+    uint32_t total, free;   /* usable addresses; free as observed, less what is in flight */
+    uint32_t free_prefixes; /* whole /28 blocks */
     uint32_t in_flight;
     enum subnet_state state;
     uint32_t exhausted_in_s; /* FORECAST_NEVER_S: not foreseen */
@@ -388,7 +399,7 @@ struct subnet_status {
 enum condition_value { CONDITION_UNKNOWN, CONDITION_TRUE, CONDITION_FALSE };
 
 struct condition {
-    const char *type; /* literal: "Ready", "SubnetsReady", "CapacityHealthy", "CloudAPIHealthy", "AgentCompatible" */
+    const char *type; /* literal: "Ready", "SubnetsReady", "CapacityHealthy" ... */
     enum condition_value value;
     const char *reason; /* literal, CamelCase */
     struct slice message;
@@ -406,7 +417,7 @@ struct pool_status {
     struct slice name, uid;
     int64_t observed_generation;
     struct condition conditions[POOL_CONDITIONS]; /* Ready first */
-    const struct subnet_status *subnets; /* sorted by zone, then id */
+    const struct subnet_status *subnets;          /* sorted by zone, then id */
     uint32_t subnet_count;
     const struct zone_status *zones; /* sorted */
     uint32_t zone_count;

@@ -5,12 +5,13 @@
  *   ec2:  subnets, ENIs, types ------+--> plan_step() ----+--> observe                    (ec2)
  *   results of earlier actions ------+                    +--> event, status, condition   (kube)
  *
- * Knows no clock, no I/O, no bytes, no global. Time comes with the event; randomness from the seed. The
- * same events give the same actions. The cost of an event does not grow with the cluster.
+ * Knows no clock, no I/O, no bytes, no global. Time comes with the event; randomness from the seed.
+ * The same events give the same actions. The cost of an event does not grow with the cluster.
  *
- * Ownership: what an event points to is borrowed for the call; what an action points to lives until the
- * next plan_step. Each attach, assign and delete comes back as PLAN_RESULT events with its id: any number of
- * progress stages, then exactly one DONE or FAILED. The planner assumes nothing about them before.
+ * Ownership: what an event points to is borrowed for the call; what an action points to lives until
+ * the next plan_step. Each attach, assign and delete comes back as PLAN_RESULT events with its id:
+ * any number of progress stages, then exactly one DONE or FAILED. The planner assumes nothing about
+ * them before.
  */
 #ifndef HEADROOM_PLAN_H
 #define HEADROOM_PLAN_H
@@ -22,9 +23,10 @@ struct planner;
 
 struct plan_config {
     uint64_t seed;
-    struct slice cluster_name;  /* empty: taken from the agent's CLUSTER_NAME */
-    bool dry_run;               /* plans and reports everything, acts on nothing */
-    uint64_t leak_grace_ns;     /* age of an own unattached ENI before it is finished or deleted; 0: 90 s */
+    struct slice cluster_name; /* empty: taken from the agent's CLUSTER_NAME */
+    bool dry_run;              /* plans and reports everything, acts on nothing */
+    uint64_t
+        leak_grace_ns; /* age of an own unattached ENI before it is finished or deleted; 0: 90 s */
 };
 
 /* config is copied. */
@@ -43,16 +45,16 @@ enum plan_event_kind {
     PLAN_ENICONFIG,      /* .eniconfig */
     PLAN_ENICONFIG_GONE, /* .name */
     PLAN_KUBE_SYNCED,    /* every first list is in: from now on what is not known is not there */
-    PLAN_KUBE_STALE,     /* .stale: the watch is behind (true) or fresh again (false): no action meanwhile */
-    PLAN_LEASE,          /* .leader */
-    PLAN_SUBNETS,        /* all subnets of the VPC, one consistent read */
-    PLAN_ENIS,           /* the ENIs of some instances, complete for each of them */
-    PLAN_SWEEP,          /* every ENI of the VPC, others' too: /28 maps, leftovers */
-    PLAN_TYPE,           /* .type: limits of an instance type */
-    PLAN_TYPE_UNKNOWN,   /* .name: EC2 does not know it and neither does the table */
-    PLAN_GROUPS,         /* security groups of the VPC, for securityGroupSelectorTerms */
-    PLAN_RESULT,         /* how an action went on */
-    PLAN_CLOUD           /* .cloud: health of the EC2 API as a whole */
+    PLAN_KUBE_STALE,   /* .stale: the watch is behind (true) or fresh again; no action meanwhile */
+    PLAN_LEASE,        /* .leader */
+    PLAN_SUBNETS,      /* all subnets of the VPC, one consistent read */
+    PLAN_ENIS,         /* the ENIs of some instances, complete for each of them */
+    PLAN_SWEEP,        /* every ENI of the VPC, others' too: /28 maps, leftovers */
+    PLAN_TYPE,         /* .type: limits of an instance type */
+    PLAN_TYPE_UNKNOWN, /* .name: EC2 does not know it and neither does the table */
+    PLAN_GROUPS,       /* security groups of the VPC, for securityGroupSelectorTerms */
+    PLAN_RESULT,       /* how an action went on */
+    PLAN_CLOUD         /* .cloud: health of the EC2 API as a whole */
 };
 
 struct plan_group {
@@ -70,9 +72,10 @@ struct plan_event {
         struct node node;
         struct {
             struct slice node;
-            uint32_t holding;  /* pods with an address of the VPC CNI's ENIs */
-            uint32_t waiting;  /* bound, not host network, not finished, no address yet */
-            uint32_t branch;   /* of both: pods on branch ENIs, which take no address from the node's */
+            uint32_t holding; /* pods with an address of the VPC CNI's ENIs */
+            uint32_t waiting; /* bound, not host network, not finished, no address yet */
+            uint32_t
+                branch; /* of both: pods on branch ENIs, which take no address from the node's */
         } pods;
         struct {
             struct slice node;
@@ -86,7 +89,8 @@ struct plan_event {
         struct {
             const struct subnet *subnets;
             uint32_t count;
-            uint64_t asked_ns; /* monotonic time when the read began: what ended before is included */
+            uint64_t
+                asked_ns; /* monotonic time when the read began: what ended before is included */
         } subnets;
         struct {
             const struct aws_id *instances; /* PLAN_ENIS: those that the answer is complete for */
@@ -108,8 +112,8 @@ struct plan_event {
     };
 };
 
-/* Why a node gets nothing now, or what it got: one at a time for each node, with its inputs; shown by
- * `--once -o json`, `headroom explain`, the page. Texts say it to users. */
+/* Why a node gets nothing now, or what it got: one at a time for each node, with its inputs; shown
+ * by `--once -o json`, `headroom explain`, the page. Texts say it to users. */
 #define PLAN_DECISIONS(X)                                                                          \
     X(NoPool, "no SubnetPool selects this node")                                                   \
     X(Excluded, "Headroom leaves this kind of node alone")                                         \
@@ -147,29 +151,29 @@ struct plan_decision {
     struct aws_id instance;
     enum plan_decision_kind kind;
     enum node_exclusion exclusion;
-    uint32_t addresses, holding, waiting, avail;   /* inputs */
-    uint32_t warm_target;                          /* what the agent wants to have free */
+    uint32_t addresses, holding, waiting, avail; /* inputs */
+    uint32_t warm_target;                        /* what the agent wants to have free */
     uint32_t enis, eni_limit;
-    uint32_t stall_in_s;                           /* forecast; FORECAST_NEVER_S */
-    struct aws_id subnet;                          /* Attach, Attaching, Assign, DryRun: where */
-    uint32_t ips, prefixes, device_index;          /* what */
+    uint32_t stall_in_s;                  /* forecast; FORECAST_NEVER_S */
+    struct aws_id subnet;                 /* Attach, Attaching, Assign, DryRun: where */
+    uint32_t ips, prefixes, device_index; /* what */
     bool low, agent_can_grow;
     uint64_t since_wall_ns;
-    struct slice detail;                           /* one sentence with numbers */
+    struct slice detail; /* one sentence with numbers */
 };
 
 enum plan_action_kind {
-    PLAN_ATTACH,         /* .attach: create (or take .eni), attach, DeleteOnTermination */
-    PLAN_ASSIGN,         /* .assign: more addresses on an attached ENI */
-    PLAN_DELETE,         /* .eni: an unattached ENI of ours that nobody needs */
-    PLAN_OBSERVE,        /* .instance: read this instance's ENIs soon; "": every ENI of the VPC, a PLAN_SWEEP */
+    PLAN_ATTACH,  /* .attach: create (or take .eni), attach, DeleteOnTermination */
+    PLAN_ASSIGN,  /* .assign: more addresses on an attached ENI */
+    PLAN_DELETE,  /* .eni: an unattached ENI of ours that nobody needs */
+    PLAN_OBSERVE, /* .instance: read its ENIs soon; "": every ENI of the VPC, a PLAN_SWEEP */
     PLAN_OBSERVE_SUBNETS, /* read the subnets now, e.g. after a surprise */
-    PLAN_NEED_TYPE,      /* .type_name: look up an instance type's limits */
-    PLAN_SUBNET_PACE,    /* .pace_ms: how often subnets are to be read from now on */
-    PLAN_EVENT,          /* .event */
-    PLAN_POOL_STATUS,    /* .pool_status: it changed in a way that matters */
-    PLAN_NODE_CONDITION, /* .condition: set or clear SufficientIP=False */
-    PLAN_NODE_TAINT      /* .taint: set or clear */
+    PLAN_NEED_TYPE,       /* .type_name: look up an instance type's limits */
+    PLAN_SUBNET_PACE,     /* .pace_ms: how often subnets are to be read from now on */
+    PLAN_EVENT,           /* .event */
+    PLAN_POOL_STATUS,     /* .pool_status: it changed in a way that matters */
+    PLAN_NODE_CONDITION,  /* .condition: set or clear SufficientIP=False */
+    PLAN_NODE_TAINT       /* .taint: set or clear */
 };
 
 struct plan_action {
@@ -191,8 +195,8 @@ struct plan_action {
         struct pool_status pool_status;
         struct {
             struct slice node;
-            bool short_of_ips;    /* true: SufficientIP=False with reason and message; false: True */
-            const char *reason;   /* literal, CamelCase */
+            bool short_of_ips;  /* true: SufficientIP=False with reason and message; false: True */
+            const char *reason; /* literal, CamelCase */
             struct slice message;
         } condition;
         struct {

@@ -302,7 +302,8 @@ static bool is_fresh(struct planner *p, uint32_t handle, const struct plan_want 
     uint64_t most_ns = want->want == WANT_BARE ? FRESH_BARE_NS : FRESH_NS;
     uint64_t age_ns = p->now_ns - node->enis_asked_ns;
 
-    /* Read while its pods waited already: nothing has changed, and the neediest must not lose its turn for a read. */
+    /* Read while its pods waited already: nothing has changed, and the neediest must not lose its
+     * turn for a read. */
     bool seen_waiting = node->waiting_ns != 0 && node->enis_asked_ns >= node->waiting_ns;
     if (age_ns <= most_ns || (seen_waiting && age_ns <= FRESH_WAITING_NS)) {
         return true;

@@ -75,7 +75,8 @@ uint32_t subnet_exhausted_in_s(const struct subnet_row *s)
     return (uint32_t)((double)free / rate);
 }
 
-/* Below zero a little, so that coming and going is no decline; not far, so that a recovery hides no new one. */
+/* Below zero a little, so that coming and going is no decline; not far, so that a recovery hides no
+ * new one. */
 static void follow(double *rate, double taken, double apart_s, double constant_s,
                    double floor_per_s)
 {

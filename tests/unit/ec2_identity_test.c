@@ -164,7 +164,7 @@ TEST(ec2_identity, trades_a_service_account_token_for_a_role)
 TEST(ec2_identity, says_what_sts_said_and_tries_again)
 {
     start(web_identity());
-    rig_answer(&rig, "/var/run/token", 0, "t");
+    rig_answer(&rig, "/var/run/token", 0, "one.web.token");
     rig_answer(
         &rig, "sts.us-west-2", 403,
         "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not "
@@ -175,8 +175,9 @@ TEST(ec2_identity, says_what_sts_said_and_tries_again)
     expect_contains(slice_of(rig.health_text), "sts:AssumeRoleWithWebIdentity");
 
     rig_pass(&rig, 5 * RIG_SECOND);
-    rig_answer(&rig, "/var/run/token", 0, "t2");
-    expect_contains(slice_of(rig_need(&rig, "sts.us-west-2")->body), "WebIdentityToken=t2");
+    rig_answer(&rig, "/var/run/token", 0, "two.web.token");
+    expect_contains(slice_of(rig_need(&rig, "sts.us-west-2")->body),
+                    "WebIdentityToken=two.web.token");
     rig_answer(&rig, "sts.us-west-2", 200, STS_KEYS("AssumeRoleWithWebIdentity", "AKIDWEB"));
     rig_attach(&rig, 2);
     expect_signed_by("AKIDWEB");

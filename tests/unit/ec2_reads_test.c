@@ -226,6 +226,26 @@ TEST(ec2_reads, makes_few_calls_in_a_quiet_cluster)
     rig_end(&rig);
 }
 
+TEST(ec2_reads, asks_for_reservations_where_prefixes_are_in_use)
+{
+    start_known();
+    observe("i-1", URGENT_WAITING);
+    rig_pass(&rig, 60 * RIG_MS);
+    rig_answer(&rig, "attachment.instance-id", 200,
+               RIG_ENI("in-use",
+                       "<ipv4PrefixSet><item><ipv4Prefix>10.0.0.16/28</ipv4Prefix></item>"
+                       "</ipv4PrefixSet>",
+                       ""));
+    expect_text(rig_need(&rig, "GetSubnetCidrReservations")->body,
+                "Action=GetSubnetCidrReservations&Version=2016-11-15&SubnetId=subnet-1"
+                "&MaxResults=1000");
+    rig_error(&rig, "GetSubnetCidrReservations", 403, "UnauthorizedOperation", "no");
+    expect_u64(rig.health, CLOUD_OK); /* a finer picture, not a need */
+    rig_pass(&rig, 1700 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "GetSubnetCidrReservations"), 0);
+    rig_end(&rig);
+}
+
 /* ---- types ---- */
 
 #define TYPE_M5                                                                                    \

@@ -13,8 +13,10 @@
 #define TESTS_EC2_RIG_H
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <headroom/ec2.h>
+#include <headroom/json.h>
 
 #include "test.h"
 
@@ -122,11 +124,43 @@ __attribute__((unused)) static void rig_note_events(struct rig *rig)
     }
 }
 
+/* TEST_EC2_REQUESTS names a file that gets every signed request as a line of JSON: tests/e2e/botocore_check.py reads it. */
+__attribute__((unused)) static void rig_record(const struct fetch *fetch)
+{
+    const char *path = getenv("TEST_EC2_REQUESTS");
+    struct json_out json;
+    struct buf line;
+
+    if (!path || fetch->kind != FETCH_HTTP || fetch->body.len == 0) {
+        return;
+    }
+    buf_init(&line, 1024 * 1024);
+    json_start(&json, &line);
+    json_begin_object(&json);
+    json_field_text(&json, "method", slice_of(fetch->method));
+    json_field_text(&json, "url", fetch->target);
+    json_field_text(&json, "body", fetch->body);
+    json_key(&json, "headers");
+    json_begin_object(&json);
+    for (size_t i = 0; i < fetch->header_count; i++) {
+        json_key_slice(&json, fetch->headers[i].name);
+        json_string(&json, fetch->headers[i].value);
+    }
+    json_end_object(&json);
+    json_end_object(&json);
+    FILE *file = fopen(path, "ae");
+    require(file != NULL);
+    expect(fprintf(file, "%.*s\n", SLICE_ARG(buf_slice(&line))) > 0);
+    expect(fclose(file) == 0);
+    buf_done(&line);
+}
+
 __attribute__((unused)) static void rig_note_fetch(struct rig *rig, const struct fetch *fetch)
 {
     struct rig_fetch *to = NULL;
     size_t at = 0;
 
+    rig_record(fetch);
     for (uint32_t i = 0; i < rig->fetch_count && !to; i++) {
         to = rig->fetches[i].open ? NULL : &rig->fetches[i];
     }

@@ -1,7 +1,7 @@
 /*
- * Chaos for the planner: random happenings and failures, then the world heals. Whatever happens, no ENI goes beyond a
- * limit or into another zone, nothing is attached to what is not there, and at rest no debit and no leftover remains.
- * A failing seed is printed; CHAOS_SEED=N runs it alone, CHAOS_SEEDS=N runs that many.
+ * Chaos for the planner: random happenings and failures, then the world heals. Whatever happens, no
+ * ENI goes beyond a limit or into another zone, and at rest no debit and no leftover remains. A
+ * failing seed is printed; CHAOS_SEED=N runs it alone, CHAOS_SEEDS=N runs that many.
  */
 #include <headroom/prng.h>
 

@@ -97,6 +97,13 @@ struct story {
     size_t trace_len;
 };
 
+/* Shared by the fixture's two files. */
+const char *story_text(struct story *s, const char *format, const char *a, uint32_t n);
+struct aws_id story_id(const char *value);
+struct story_subnet *story_subnet_of(struct story *s, const char *id);
+struct story_node *story_node_of(struct story *s, const char *name);
+struct story_node *story_instance_of(struct story *s, const struct aws_id *instance);
+
 struct story *story_begin(void);
 void story_end(struct story *s);
 

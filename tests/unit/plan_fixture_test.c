@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void deliver(struct story *s);
-
 struct story *story_begin(void)
 {
     struct story *s = mem_resize(NULL, 1, sizeof(*s));
@@ -34,7 +32,7 @@ void story_end(struct story *s)
     mem_free(s);
 }
 
-static const char *text(struct story *s, const char *format, const char *a, uint32_t n)
+const char *story_text(struct story *s, const char *format, const char *a, uint32_t n)
 {
     char buffer[128];
 
@@ -42,7 +40,7 @@ static const char *text(struct story *s, const char *format, const char *a, uint
     return arena_slice(&s->arena, slice_of(buffer)).data;
 }
 
-static struct aws_id id_of(const char *value)
+struct aws_id story_id(const char *value)
 {
     struct aws_id id;
 
@@ -50,7 +48,7 @@ static struct aws_id id_of(const char *value)
     return id;
 }
 
-static struct story_subnet *find_subnet(struct story *s, const char *id)
+struct story_subnet *story_subnet_of(struct story *s, const char *id)
 {
     for (uint32_t i = 0; i < s->subnet_count; i++) {
         if (strcmp(s->subnets[i].id.text, id) == 0) {
@@ -60,7 +58,7 @@ static struct story_subnet *find_subnet(struct story *s, const char *id)
     return NULL;
 }
 
-static struct story_node *find_node(struct story *s, const char *name)
+struct story_node *story_node_of(struct story *s, const char *name)
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
         if (strcmp(s->nodes[i].name, name) == 0) {
@@ -70,7 +68,7 @@ static struct story_node *find_node(struct story *s, const char *name)
     return NULL;
 }
 
-static struct story_node *find_instance(struct story *s, const struct aws_id *instance)
+struct story_node *story_instance_of(struct story *s, const struct aws_id *instance)
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
         if (aws_id_eq(&s->nodes[i].instance, instance)) {
@@ -85,7 +83,7 @@ struct story_subnet *story_subnet(struct story *s, const char *letter, uint32_t 
     struct story_subnet *subnet = &s->subnets[s->subnet_count];
 
     *subnet = (struct story_subnet){
-        .id = id_of(text(s, "subnet-%s", letter, 0)),
+        .id = story_id(story_text(s, "subnet-%s", letter, 0)),
         .zone = "us-west-2a",
         .vpc = "vpc-1",
         .base = 0x0a000000U + s->subnet_count * 256,
@@ -114,13 +112,13 @@ void story_label(struct story_node *node, const char *key, const char *value)
 struct story_eni *story_eni(struct story *s, const char *node, const char *letter, uint32_t index,
                             uint32_t ips, uint32_t prefixes)
 {
-    struct story_subnet *subnet = find_subnet(s, text(s, "subnet-%s", letter, 0));
-    struct story_node *owner = find_node(s, node);
+    struct story_subnet *subnet = story_subnet_of(s, story_text(s, "subnet-%s", letter, 0));
+    struct story_node *owner = story_node_of(s, node);
     struct story_eni *eni = &s->enis[s->eni_count++];
 
     require(subnet && owner);
     *eni = (struct story_eni){
-        .id = id_of(text(s, index == 0 ? "eni-%s-0" : "eni-%s-agent-%u", node, index)),
+        .id = story_id(story_text(s, index == 0 ? "eni-%s-0" : "eni-%s-agent-%u", node, index)),
         .subnet = subnet->id,
         .instance = owner->instance,
         .index = index,
@@ -136,14 +134,14 @@ struct story_eni *story_eni(struct story *s, const char *node, const char *lette
 struct story_node *story_node(struct story *s, const char *name, const char *type,
                               const char *letter, uint32_t ips)
 {
-    struct story_subnet *subnet = find_subnet(s, text(s, "subnet-%s", letter, 0));
+    struct story_subnet *subnet = story_subnet_of(s, story_text(s, "subnet-%s", letter, 0));
     struct story_node *node = &s->nodes[s->node_count++];
 
     require(subnet != NULL);
     *node = (struct story_node){ .name = arena_slice(&s->arena, slice_of(name)).data,
                                  .type = type,
                                  .zone = subnet->zone };
-    node->instance = id_of(text(s, "i-%s", name, 0));
+    node->instance = story_id(story_text(s, "i-%s", name, 0));
     node->node = (struct node){ .max_pods = 110, .ready = true };
     story_eni(s, name, letter, 0, ips, 0);
     return node;
@@ -159,7 +157,7 @@ struct pool *story_pool(struct story *s, const char *name)
     *tag = (struct pair){ SLICE("headroom"), SLICE("yes") };
     *term = (struct selector_term){ .tags = tag, .tag_count = 1 };
     pool->name = arena_slice(&s->arena, slice_of(name));
-    pool->uid = arena_slice(&s->arena, slice_of(text(s, "uid-%s", name, 0)));
+    pool->uid = arena_slice(&s->arena, slice_of(story_text(s, "uid-%s", name, 0)));
     pool->generation = 1;
     pool->subnet_terms = term;
     pool->subnet_term_count = 1;
@@ -217,7 +215,7 @@ static void keep_order(struct story *s, const struct plan_action *action, const 
 static void take_attach(struct story *s, const struct plan_action *action)
 {
     const struct eni_intent *intent = &action->attach;
-    struct story_node *node = find_instance(s, &intent->instance);
+    struct story_node *node = story_instance_of(s, &intent->instance);
     const char *name = node ? node->name : intent->instance.text;
 
     if (intent->prefixes > 0) {
@@ -264,7 +262,7 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
         take_attach(s, action);
         break;
     case PLAN_ASSIGN:
-        node = find_instance(s, &action->assign.instance);
+        node = story_instance_of(s, &action->assign.instance);
         trace(s, "assign %s %s ips=%u prefixes=%u %s", node ? node->name : "?",
               action->assign.eni.text, action->assign.ips, action->assign.prefixes,
               urgency_name(action->urgency));
@@ -284,7 +282,7 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
             break;
         }
         s->observes++;
-        node = find_instance(s, &action->instance);
+        node = story_instance_of(s, &action->instance);
         if (node) {
             enis[node - s->nodes] = true;
         }
@@ -364,7 +362,7 @@ void story_step(struct story *s, struct plan_event *event)
 
 void story_send_node(struct story *s, const char *name)
 {
-    struct story_node *row = find_node(s, name);
+    struct story_node *row = story_node_of(s, name);
     struct plan_event event = { .kind = PLAN_NODE };
 
     require(row != NULL);
@@ -412,7 +410,7 @@ static void send_pods(struct story *s, const struct story_node *node)
 
 void story_pods(struct story *s, const char *name, uint32_t holding, uint32_t waiting)
 {
-    struct story_node *node = find_node(s, name);
+    struct story_node *node = story_node_of(s, name);
 
     require(node != NULL);
     node->holding = holding;
@@ -474,7 +472,7 @@ void story_read(struct story *s)
         }
         subnets[count++] = (struct subnet){
             .id = row->id,
-            .vpc = id_of(row->vpc),
+            .vpc = story_id(row->vpc),
             .zone = slice_of(row->zone),
             .cidr = { row->base, row->bits },
             .available = row->free,
@@ -523,7 +521,7 @@ static struct eni eni_of(const struct story_eni *row)
 void story_enis(struct story *s, const char *name)
 {
     struct eni enis[STORY_MANY];
-    struct story_node *node = find_node(s, name);
+    struct story_node *node = story_node_of(s, name);
     struct plan_event event = { .kind = PLAN_ENIS };
     uint32_t count = 0;
 
@@ -560,7 +558,7 @@ void story_sweep(struct story *s)
 
 void story_free(struct story *s, const char *letter, uint32_t free)
 {
-    struct story_subnet *subnet = find_subnet(s, text(s, "subnet-%s", letter, 0));
+    struct story_subnet *subnet = story_subnet_of(s, story_text(s, "subnet-%s", letter, 0));
 
     require(subnet != NULL);
     subnet->free = free;
@@ -584,319 +582,6 @@ void story_forget_eni(struct story *s, const char *id)
     require(eni != NULL);
     eni->id = (struct aws_id){ "" };
     eni->instance = (struct aws_id){ "" };
-}
-
-/* ---- how orders end ---- */
-
-struct story_order *story_order(struct story *s)
-{
-    for (uint32_t i = 0; i < s->order_count; i++) {
-        if (s->orders[i].open) {
-            return &s->orders[i];
-        }
-    }
-    return NULL;
-}
-
-static void send_result(struct story *s, struct story_order *order, enum cloud_stage stage,
-                        enum cloud_code code)
-{
-    struct plan_event event = { .kind = PLAN_RESULT };
-
-    event.result = (struct cloud_result){
-        .action = order->action.id,
-        .stage = stage,
-        .code = code,
-        .eni = order->eni,
-        .message = code == CLOUD_OK ? SLICE("") : SLICE("EC2 says no"),
-        .operation = SLICE("CreateNetworkInterface"),
-    };
-    story_step(s, &event);
-}
-
-/* The same token gives the same ENI. */
-static struct story_eni *made_with(struct story *s, const char *token)
-{
-    for (uint32_t i = 0; i < s->eni_count; i++) {
-        struct slice value;
-        if (s->enis[i].id.text[0] &&
-            pair_find(s->enis[i].tags, s->enis[i].tag_count, SLICE(TAG_INTENT), &value) &&
-            slice_is(value, token)) {
-            return &s->enis[i];
-        }
-    }
-    return NULL;
-}
-
-/* The ENI comes into the world, as EC2 would make it. */
-static struct story_eni *create_eni(struct story *s, struct story_order *order)
-{
-    const struct eni_intent *intent = &order->action.attach;
-    struct story_subnet *subnet = find_subnet(s, intent->subnet.text);
-    struct story_eni *eni = &s->enis[s->eni_count++];
-    *eni = (struct story_eni){
-        .id = id_of(text(s, "eni-%s%u", "new", ++s->next_eni)),
-        .subnet = intent->subnet,
-        .status = ENI_AVAILABLE,
-        .index = intent->device_index,
-        .ip_count = intent->ips,
-        .prefix_count = intent->prefixes,
-        .primary_ip = subnet->base + 100 + s->next_eni,
-    };
-    for (uint32_t i = 0; i < intent->tag_count; i++) {
-        eni->tags[eni->tag_count++] = intent->tags[i];
-    }
-    subnet->free -= 1 + intent->ips + intent->prefixes * 16;
-    order->eni = eni->id;
-    return eni;
-}
-
-static enum cloud_code room_for(struct story *s, const struct aws_id *subnet, uint32_t ips,
-                                uint32_t prefixes)
-{
-    if (find_subnet(s, subnet->text)->free < ips + prefixes * 16) {
-        return prefixes > 0 ? CLOUD_NO_PREFIX : CLOUD_SUBNET_FULL;
-    }
-    return CLOUD_OK;
-}
-
-static enum cloud_code slot_for(struct story *s, const struct eni_intent *intent)
-{
-    const struct story_node *node = find_instance(s, &intent->instance);
-    struct instance_type type;
-    uint32_t used = 0;
-
-    for (uint32_t i = 0; i < s->eni_count; i++) {
-        const struct story_eni *eni = &s->enis[i];
-        if (eni->id.text[0] && aws_id_eq(&eni->instance, &intent->instance)) {
-            used++;
-            if (eni->index == intent->device_index) {
-                return CLOUD_INDEX_IN_USE;
-            }
-        }
-    }
-    bool known = node && instance_type_builtin(slice_of(node->type), &type);
-    return known && used >= type.enis ? CLOUD_ATTACH_LIMIT : CLOUD_OK;
-}
-
-static void refuse(struct story *s, struct story_order *order, enum cloud_code code)
-{
-    send_result(s, order, CLOUD_FAILED, code);
-}
-
-static void do_attach(struct story *s, struct story_order *order)
-{
-    const struct eni_intent *intent = &order->action.attach;
-    struct story_eni *eni = intent->eni.text[0] ? story_find_eni(s, intent->eni.text)
-                                                : made_with(s, intent->client_token);
-    enum cloud_code code = CLOUD_OK;
-
-    if (intent->eni.text[0] && !eni) {
-        refuse(s, order, CLOUD_ENI_GONE);
-        return;
-    }
-    if (!eni) {
-        code = room_for(s, &intent->subnet, intent->ips + 1, intent->prefixes);
-        if (code != CLOUD_OK) {
-            refuse(s, order, code);
-            return;
-        }
-        eni = create_eni(s, order);
-    }
-    order->eni = eni->id;
-    send_result(s, order, CLOUD_CREATED, CLOUD_OK);
-    if (!aws_id_eq(&eni->instance, &intent->instance)) {
-        code = eni->instance.text[0] ? CLOUD_ENI_IN_USE : slot_for(s, intent);
-        if (code != CLOUD_OK) {
-            refuse(s, order, code);
-            return;
-        }
-        eni->instance = intent->instance;
-        eni->status = ENI_IN_USE;
-        eni->index = intent->device_index;
-    }
-    send_result(s, order, CLOUD_ATTACHED, CLOUD_OK);
-    eni->delete_on_termination = true;
-    send_result(s, order, CLOUD_DONE, CLOUD_OK);
-}
-
-static void do_assign(struct story *s, struct story_order *order)
-{
-    uint32_t ips = order->action.assign.ips;
-    uint32_t prefixes = order->action.assign.prefixes;
-    struct story_eni *eni = story_find_eni(s, order->action.assign.eni.text);
-    enum cloud_code code = eni ? room_for(s, &eni->subnet, ips, prefixes) : CLOUD_ENI_GONE;
-
-    if (code != CLOUD_OK) {
-        refuse(s, order, code);
-        return;
-    }
-    eni->ip_count += ips;
-    eni->prefix_count += prefixes;
-    find_subnet(s, eni->subnet.text)->free -= ips + prefixes * 16;
-    send_result(s, order, CLOUD_DONE, CLOUD_OK);
-}
-
-static void do_delete(struct story *s, struct story_order *order)
-{
-    struct story_eni *eni = story_find_eni(s, order->action.eni.text);
-
-    if (!eni || eni->instance.text[0]) {
-        refuse(s, order, eni ? CLOUD_ENI_IN_USE : CLOUD_ENI_GONE);
-        return;
-    }
-    story_forget_eni(s, order->action.eni.text);
-    send_result(s, order, CLOUD_DONE, CLOUD_OK);
-}
-
-/* EC2 does what is asked, or refuses as it would. */
-static void succeed(struct story *s, struct story_order *order)
-{
-    order->open = false;
-    if (order->action.kind == PLAN_ATTACH) {
-        do_attach(s, order);
-    } else if (order->action.kind == PLAN_ASSIGN) {
-        do_assign(s, order);
-    } else {
-        do_delete(s, order);
-    }
-}
-
-void story_ends(struct story *s, enum cloud_stage stage, enum cloud_code code, const char *eni)
-{
-    struct story_order *order = story_order(s);
-
-    require(order != NULL);
-    if (eni) {
-        order->eni = id_of(eni);
-    }
-    if (stage == CLOUD_DONE) {
-        succeed(s, order);
-        return;
-    }
-    order->open = stage != CLOUD_FAILED;
-    send_result(s, order, stage, code);
-}
-
-/* ---- time ---- */
-
-static void deliver(struct story *s)
-{
-    for (uint32_t i = 0; !s->holds && i < s->order_count; i++) {
-        if (s->orders[i].open && s->orders[i].due_ns <= s->now_ns) {
-            succeed(s, &s->orders[i]);
-        }
-    }
-    if (!s->deaf && s->now_ns - s->read_ns >= s->pace_ms * UINT64_C(1000000)) {
-        story_read(s);
-    }
-}
-
-static uint64_t next_ns(const struct story *s, uint64_t end_ns)
-{
-    uint64_t at_ns = plan_deadline_ns(s->planner);
-
-    for (uint32_t i = 0; !s->holds && i < s->order_count; i++) {
-        if (s->orders[i].open && s->orders[i].due_ns < at_ns) {
-            at_ns = s->orders[i].due_ns;
-        }
-    }
-    if (!s->deaf && s->read_ns + s->pace_ms * UINT64_C(1000000) < at_ns) {
-        at_ns = s->read_ns + s->pace_ms * UINT64_C(1000000);
-    }
-    return at_ns < end_ns ? at_ns : end_ns;
-}
-
-void story_wait(struct story *s, double seconds)
-{
-    uint64_t end_ns = s->now_ns + (uint64_t)(seconds * 1e9);
-    uint32_t turns = 0;
-
-    while (s->now_ns < end_ns) {
-        uint64_t at_ns = next_ns(s, end_ns);
-        /* A deadline that is due now and stays due would turn for ever: that is a finding. */
-        turns = at_ns > s->now_ns ? 0 : turns + 1;
-        require(turns < 1000);
-        if (at_ns > s->now_ns) {
-            s->wall_ns += at_ns - s->now_ns;
-            s->now_ns = at_ns;
-        }
-        struct plan_event tick = { .kind = PLAN_TICK };
-        story_step(s, &tick);
-        deliver(s);
-    }
-}
-
-/* ---- looking ---- */
-
-enum plan_decision_kind story_kind(struct story *s, const char *node)
-{
-    return story_decision(s, node).kind;
-}
-
-struct plan_decision story_decision(struct story *s, const char *node)
-{
-    struct plan_decision decision;
-
-    require(plan_decision_of(s->planner, slice_of(node), &decision));
-    return decision;
-}
-
-void story_forget(struct story *s)
-{
-    s->trace_len = 0;
-    s->trace[0] = '\0';
-}
-
-void story_saw_at(struct story *s, const char *line, const char *file, int line_number)
-{
-    if (!strstr(s->trace, line)) {
-        test_fail_at(file, line_number, "did not see: %s\nsaw:\n%s", line, s->trace);
-    }
-}
-
-void story_saw_not_at(struct story *s, const char *line, const char *file, int line_number)
-{
-    if (strstr(s->trace, line)) {
-        test_fail_at(file, line_number, "should not have seen: %s\nsaw:\n%s", line, s->trace);
-    }
-}
-
-void story_saw_nothing_at(struct story *s, const char *file, int line_number)
-{
-    if (strstr(s->trace, "attach ") == s->trace || strstr(s->trace, "\nattach ") ||
-        strstr(s->trace, "assign ") == s->trace || strstr(s->trace, "\nassign ") ||
-        strstr(s->trace, "delete ") == s->trace || strstr(s->trace, "\ndelete ")) {
-        test_fail_at(file, line_number, "should not have acted, but saw:\n%s", s->trace);
-    }
-}
-
-void story_trace_is_at(struct story *s, const char *golden, const char *file, int line_number)
-{
-    test_slice(file, line_number, "the trace", slice_of(s->trace), slice_of(golden));
-    story_forget(s);
-}
-
-void story_is_at(struct story *s, const char *node, enum plan_decision_kind kind, const char *file,
-                 int line_number)
-{
-    struct plan_decision decision = story_decision(s, node);
-
-    if (decision.kind != kind) {
-        test_fail_at(file, line_number, "%s is %s, not %s: %.*s\nsaw:\n%s", node,
-                     plan_decision_name(decision.kind), plan_decision_name(kind),
-                     SLICE_ARG(decision.detail), s->trace);
-    }
-}
-
-uint32_t story_count(const struct story *s, const char *part)
-{
-    uint32_t count = 0;
-
-    for (const char *at = strstr(s->trace, part); at; at = strstr(at + 1, part)) {
-        count++;
-    }
-    return count;
 }
 
 TEST(plan_fixture, tells_a_cluster_and_the_planner_knows_it)

@@ -1,5 +1,6 @@
 /*
- * The planner's stories about who may act, which pool serves a node, where an ENI goes, and what users read.
+ * The planner's stories about who may act, which pool serves a node, where an ENI goes, and what
+ * users read.
  */
 #include "plan_fixture.h"
 

@@ -1,0 +1,10 @@
+# What one event costs the planner: nanoseconds at 1,000, 10,000 and 100,000 nodes, and memory.
+.PHONY: bench-plan
+bench-plan: $(BIN)/plan-bench ## measure the planner: nanoseconds an event, memory, by cluster size
+	$(Q)$<
+
+$(BIN)/plan-bench: $(OBJ)/bench/plan_bench.o $(LIB)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OBJ)/bench/%.o: hack/bench/%.c $(OBJ)/flags
+	$(compile)

@@ -1,0 +1,326 @@
+/*
+ * plan_bench.c - what one event costs the planner, and what a cluster costs in memory.
+ *
+ *     plan_bench [--json] [NODES ...]      default: 1000 10000 100000
+ *
+ * Builds a cluster of NODES nodes with 30 pods each over 3 zones and 12 subnets, brings the planner
+ * to rest, then feeds it a day's mix of events: pods' counts (94 in 100), heartbeats of nodes (5),
+ * reads of ENIs and subnets (1). Prints nanoseconds an event, the slowest step and the memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <headroom/io.h>
+#include <headroom/plan.h>
+#include <headroom/prng.h>
+
+#define SECOND UINT64_C(1000000000)
+
+enum { ZONES = 3, SUBNETS = 12, PODS = 30, ENIS = 3, EVENTS = 400000, LABELS = 12, STARTING = 128 };
+
+struct cluster {
+    struct planner *planner;
+    struct arena arena;
+    struct prng prng;
+    uint64_t now_ns;
+    uint32_t nodes;
+    struct slice *names;
+    struct aws_id *instances;
+    uint16_t *holding;
+    struct subnet subnets[SUBNETS];
+    uint64_t actions;
+    uint32_t starting[STARTING]; /* nodes where a pod waits, for some 3 s */
+    uint32_t starting_at;
+};
+
+static const char *const zone_names[ZONES] = { "us-west-2a", "us-west-2b", "us-west-2c" };
+
+static void step(struct cluster *c, struct plan_event *event)
+{
+    struct plan_actions out;
+
+    event->now_ns = c->now_ns;
+    event->wall_ns = UINT64_C(1700000000) * SECOND + c->now_ns;
+    plan_step(c->planner, event, &out);
+    c->actions += out.count;
+}
+
+static struct aws_id id_of(const char *format, uint32_t n)
+{
+    struct aws_id id;
+
+    (void)snprintf(id.text, sizeof(id.text), format, n);
+    return id;
+}
+
+static void make_subnets(struct cluster *c)
+{
+    static const struct pair tag = { { "headroom", 8 }, { "yes", 3 } };
+
+    for (uint32_t i = 0; i < SUBNETS; i++) {
+        c->subnets[i] = (struct subnet){
+            .id = id_of("subnet-%08x", i),
+            .vpc = { "vpc-1" },
+            .zone = slice_of(zone_names[i % ZONES]),
+            .cidr = { 0x0a000000U + i * 0x10000U, 16 },
+            .available = 60000,
+            .usable = true,
+            .route_kind = ROUTE_PRIVATE,
+            .tags = &tag,
+            .tag_count = 1,
+        };
+    }
+}
+
+static void send_node(struct cluster *c, uint32_t i)
+{
+    struct pair labels[LABELS];
+    char provider[96];
+    char host[64];
+    struct plan_event event = { .kind = PLAN_NODE };
+
+    for (uint32_t j = 0; j < LABELS; j++) {
+        labels[j].key = slice_of(c->arena.chunks ? "label.example.com/key" : "");
+        labels[j].value = SLICE("value");
+    }
+    (void)snprintf(host, sizeof(host), "ip-10-%u-%u-%u.us-west-2.compute.internal", i >> 16,
+                   i >> 8 & 255, i & 255);
+    labels[0] = (struct pair){ SLICE("kubernetes.io/hostname"), slice_of(host) };
+    (void)snprintf(provider, sizeof(provider), "aws:///%s/%s", zone_names[i % ZONES],
+                   c->instances[i].text);
+    event.node = (struct node){
+        .name = c->names[i],
+        .provider_id = slice_of(provider),
+        .zone = slice_of(zone_names[i % ZONES]),
+        .instance_type = SLICE("m5.xlarge"),
+        .labels = labels,
+        .label_count = LABELS,
+        .max_pods = 58,
+        .ready = true,
+    };
+    step(c, &event);
+}
+
+static void send_pods(struct cluster *c, uint32_t i, uint32_t waiting)
+{
+    struct plan_event event = { .kind = PLAN_PODS };
+
+    event.pods.node = c->names[i];
+    event.pods.holding = c->holding[i];
+    event.pods.waiting = waiting;
+    step(c, &event);
+}
+
+static void send_subnets(struct cluster *c)
+{
+    struct plan_event event = { .kind = PLAN_SUBNETS };
+
+    for (uint32_t i = 0; i < SUBNETS; i++) {
+        c->subnets[i].available = 60000 - (uint32_t)prng_below(&c->prng, 50);
+    }
+    event.subnets.subnets = c->subnets;
+    event.subnets.count = SUBNETS;
+    event.subnets.asked_ns = c->now_ns;
+    step(c, &event);
+}
+
+static uint32_t fill_enis(struct cluster *c, uint32_t node, struct eni *enis)
+{
+    static const struct aws_id group = { "sg-node" };
+    static const uint32_t ips[14] = { 0 };
+
+    for (uint32_t j = 0; j < ENIS; j++) {
+        enis[j] = (struct eni){
+            .id = id_of("eni-%08x", node * ENIS + j),
+            .subnet = c->subnets[node % ZONES].id,
+            .instance = c->instances[node],
+            .status = ENI_IN_USE,
+            .device_index = j,
+            .delete_on_termination = true,
+            .primary_ip = 0x0a000000U + node,
+            .ips = ips,
+            .ip_count = 14,
+            .groups = &group,
+            .group_count = 1,
+        };
+    }
+    return ENIS;
+}
+
+static void send_enis(struct cluster *c, uint32_t node)
+{
+    struct eni enis[ENIS];
+    struct plan_event event = { .kind = PLAN_ENIS };
+
+    event.enis.instances = &c->instances[node];
+    event.enis.instance_count = 1;
+    event.enis.enis = enis;
+    event.enis.count = fill_enis(c, node, enis);
+    event.enis.asked_ns = c->now_ns;
+    step(c, &event);
+}
+
+static void send_sweep(struct cluster *c)
+{
+    struct eni *enis = mem_resize(NULL, (size_t)c->nodes * ENIS, sizeof(*enis));
+    struct plan_event event = { .kind = PLAN_SWEEP };
+
+    for (uint32_t i = 0; i < c->nodes; i++) {
+        (void)fill_enis(c, i, enis + (size_t)i * ENIS);
+    }
+    event.enis.enis = enis;
+    event.enis.count = c->nodes * ENIS;
+    event.enis.asked_ns = c->now_ns;
+    step(c, &event);
+    mem_free(enis);
+}
+
+static void build(struct cluster *c, uint32_t nodes)
+{
+    struct plan_config config = { .seed = 1, .cluster_name = SLICE("bench") };
+    static const struct pair tag = { { "headroom", 8 }, { "yes", 3 } };
+    const struct selector_term term = { .tags = &tag, .tag_count = 1 };
+    struct plan_event event = { .kind = PLAN_AGENT };
+
+    *c = (struct cluster){ .nodes = nodes, .now_ns = 1000 * SECOND };
+    arena_init(&c->arena);
+    prng_init(&c->prng, 7);
+    c->planner = plan_new(&config);
+    c->names = ARENA_ARRAY(&c->arena, struct slice, nodes);
+    c->instances = ARENA_ARRAY(&c->arena, struct aws_id, nodes);
+    c->holding = ARENA_ARRAY(&c->arena, uint16_t, nodes);
+    make_subnets(c);
+    agent_settings_default(&event.agent);
+    step(c, &event);
+    event = (struct plan_event){ .kind = PLAN_POOL };
+    pool_default(&event.pool);
+    event.pool.name = SLICE("default");
+    event.pool.subnet_terms = &term;
+    event.pool.subnet_term_count = 1;
+    step(c, &event);
+    for (uint32_t i = 0; i < nodes; i++) {
+        c->names[i] = arena_printf(&c->arena, "ip-10-%u-%u-%u.us-west-2.compute.internal", i >> 16,
+                                   i >> 8 & 255, i & 255);
+        c->instances[i] = id_of("i-%017x", i);
+        c->holding[i] = PODS;
+        send_node(c, i);
+        send_pods(c, i, 0);
+    }
+    event = (struct plan_event){ .kind = PLAN_KUBE_SYNCED };
+    step(c, &event);
+    event = (struct plan_event){ .kind = PLAN_LEASE, .leader = true };
+    step(c, &event);
+    send_subnets(c);
+    send_sweep(c);
+    for (uint32_t turn = 0; turn < 100 && plan_deadline_ns(c->planner) <= c->now_ns; turn++) {
+        event = (struct plan_event){ .kind = PLAN_TICK };
+        step(c, &event);
+    }
+}
+
+static void one_event(struct cluster *c)
+{
+    uint32_t node = (uint32_t)prng_below(&c->prng, c->nodes);
+    uint32_t kind = (uint32_t)prng_below(&c->prng, 1000);
+
+    /* 100,000 nodes with a change of pods every 10 minutes are some 170 events a second. */
+    c->now_ns += 6 * SECOND / 1000;
+    if (kind < 940) {
+        uint32_t *started = &c->starting[c->starting_at++ % STARTING];
+        if (kind % 2 == 0) {
+            c->holding[node] = (uint16_t)(PODS - 3 + prng_below(&c->prng, 7));
+            send_pods(c, *started, 0);
+            *started = node;
+            send_pods(c, node, 1);
+        } else {
+            c->holding[node] = (uint16_t)(PODS - 3 + prng_below(&c->prng, 7));
+            send_pods(c, node, 0);
+        }
+    } else if (kind < 990) {
+        send_node(c, node);
+    } else if (kind < 999) {
+        send_enis(c, node);
+    } else {
+        send_subnets(c);
+    }
+}
+
+/* Of this process: a busy machine must not count. */
+static double cpu_seconds(void)
+{
+    double cpu_s = 0;
+    uint64_t bytes = 0;
+
+    io_usage(&cpu_s, &bytes);
+    return cpu_s;
+}
+
+static double resident_mib(void)
+{
+    double cpu_s = 0;
+    uint64_t bytes = 0;
+
+    io_usage(&cpu_s, &bytes);
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+static double measure(uint32_t nodes, bool json)
+{
+    struct cluster c;
+    uint64_t slowest_ns = 0;
+
+    build(&c, nodes);
+    for (uint32_t i = 0; i < EVENTS / 10; i++) {
+        one_event(&c); /* warm */
+    }
+    c.actions = 0;
+    double begin_s = cpu_seconds();
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        one_event(&c);
+    }
+    double per_event = (cpu_seconds() - begin_s) * 1e9 / EVENTS;
+    for (uint32_t i = 0; i < EVENTS / 10; i++) {
+        uint64_t at_ns = io_now_ns();
+        one_event(&c);
+        uint64_t took_ns = io_now_ns() - at_ns;
+        slowest_ns = took_ns > slowest_ns ? took_ns : slowest_ns;
+    }
+    printf(
+        json ? "{\"nodes\":%u,\"pods\":%u,\"ns_per_event\":%.0f,\"slowest_us\":%.0f,\"resident_"
+               "mib\":%.1f}\n"
+             : "%7u nodes %8u pods: %6.0f ns an event, slowest step %6.0f us, %6.1f MiB resident\n",
+        nodes, nodes * PODS, per_event, (double)slowest_ns / 1000, resident_mib());
+    (void)fflush(stdout);
+    plan_free(c.planner);
+    arena_done(&c.arena);
+    return per_event;
+}
+
+int main(int argc, char **argv)
+{
+    static const uint32_t sizes[] = { 1000, 10000, 100000 };
+    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    double first = 0;
+    double last = 0;
+
+    if (argc > 1 + json) {
+        for (int i = 1 + json; i < argc; i++) {
+            uint64_t nodes = 0;
+            if (slice_u64(slice_of(argv[i]), 1000000, &nodes) != ERR_OK || nodes == 0) {
+                (void)fprintf(stderr, "plan_bench: %s is no number of nodes up to 1000000\n",
+                              argv[i]);
+                return 2;
+            }
+            (void)measure((uint32_t)nodes, json);
+        }
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        last = measure(sizes[i], json);
+        first = i == 0 ? last : first;
+    }
+    if (!json) {
+        printf("from the first to the last: %.2f times\n", last / first);
+    }
+    return 0;
+}
