@@ -182,6 +182,7 @@ static void begin_chain(struct ec2 *ec2)
 {
     struct identity *identity = &ec2->identity;
 
+    buf_reset(&identity->tried);
     wipe_credentials(&identity->found.credentials);
     identity->found.expires_wall_ns = 0;
     arena_reset(&identity->work);
@@ -210,8 +211,9 @@ static void settle_region(struct ec2 *ec2)
     }
     if (identity->region[0] == '\0') {
         ec2_identity_fail(ec2, true,
-                          "no AWS Region: set AWS_REGION; tried environment, profile, "
-                          "instance metadata");
+                          "no AWS Region: set AWS_REGION; neither environment nor profile name "
+                          "one; %.*s",
+                          SLICE_ARG(buf_slice(&identity->tried)));
         return;
     }
     begin_chain(ec2);

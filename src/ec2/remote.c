@@ -182,6 +182,7 @@ static void imds_failed(struct ec2 *ec2, const struct error *error)
                        identity->status == 404 ? " (the instance has no role)" : "");
     }
     if (identity->imds_for_region) {
+        buf_addf(&identity->tried, "%s", why);
         return;
     }
     ec2_identity_skip(ec2, why);
