@@ -12,10 +12,9 @@ setup_file() {
     work "$BATS_FILE_TMPDIR"
     # An agent without warm ENIs: nothing announces the need before it is there.
     cluster_start zones WARM_ENI_TARGET=0
+    sim_drain nodes-a 0
     controller_start
     pool_apply pods
-    within 30 "the pool to be ready" pool_condition pods Ready True
-    sim_drain nodes-a 0
     within 60 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
     mutations controller >"$WORK/before.json"
     now_ns >"$WORK/need_ns"
@@ -111,11 +110,13 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
 @test "the pool's status shows both subnets' state, and what to think of it" {
     subnet_state pods subnet-0a00000000000000a Exhausted
     subnet_state pods subnet-0a00000000000001a Healthy
-    pool_condition pods CapacityHealthy False
-    pool_condition pods Ready False
+    # Its zone has a healthy one beside it, so that the pool is well.
+    pool_condition pods Ready True
     pool_condition pods SubnetsReady True
+    pool_condition pods CapacityHealthy True
     pool_condition pods CloudAPIHealthy True
-    kubectl get snp pods | grep -Eq '^pods +False +4 +[0-9]+ +[0-9]+ '
+    kubectl get snp pods | grep -Eq '^pods +True +4 +[0-9]+ +0 '
+    kubectl get snp pods -o wide | grep -Eq '^pods +True +4 +[0-9]+ +0 +[0-9a-z]+ +1 +0 +Ready$'
     [ "$(kubectl get snp pods -o json | jq '.status.observedGeneration == .metadata.generation')" = true ]
 }
 

@@ -5,7 +5,7 @@ load lib
 
 setup() {
     work "$BATS_TEST_TMPDIR"
-    cluster_start zones WARM_ENI_TARGET=0
+    cluster_exhausted
     controller_start
 }
 
@@ -15,8 +15,7 @@ teardown() {
 
 # Brings node-a1 into need: its subnet is empty, and more pods come than it has addresses.
 need_on_a1() {
-    sim_drain nodes-a 0
-    within 60 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
+    within 30 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
     pods_create web node-a1 8
 }
 
@@ -57,7 +56,8 @@ need_on_a1() {
 @test "watermarks: a sibling that counts as low is passed over for one that does not" {
     pool_apply pods 'watermarks: {low: 10, high: 20}'
     kubectl patch snp pods --type merge -p '{"spec":{"subnetSelectorTerms":[{"tags":{"headroom.dev/pool":"*"}}]}}'
-    sim_drain pods-a 90 # more than pods-a-small has
+    # More than pods-a-small has; and at once, not at the next quiet look.
+    sim_drain pods-a 90
     within 60 "pods-a to be healthy with 90 free" jq_true \
         '.status.subnets[] | select(.id == "subnet-0a00000000000001a") | .state == "Healthy" and .free <= 90' kubectl get snp pods -o json
     kubectl patch snp pods --type merge -p '{"spec":{"watermarks":{"low":"50%","high":"60%"}}}'

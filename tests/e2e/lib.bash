@@ -88,6 +88,13 @@ cluster_start() {
     within 60 "the nodes to be there and their agents to have addresses" nodes_ready
 }
 
+# cluster_exhausted: the cluster of most stories: node-a1's and node-a2's subnet is empty, and their agents keep nothing warm, so that
+# a need is not announced by anything but the pods.
+cluster_exhausted() {
+    cluster_start zones WARM_ENI_TARGET=0
+    sim_drain nodes-a 0
+}
+
 nodes_ready() {
     jq_true '.ready and (.nodes | length > 0) and all(.nodes[]; .agent.running and .agent.addresses > 0)' sim_get nodes
 }

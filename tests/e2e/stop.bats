@@ -5,7 +5,7 @@ load lib
 
 setup() {
     work "$BATS_TEST_TMPDIR"
-    cluster_start zones WARM_ENI_TARGET=0
+    cluster_exhausted
     pool_apply pods
 }
 
@@ -26,9 +26,7 @@ lease_held() { [ -n "$(holder)" ]; }
 
 @test "SIGTERM in the middle of an attachment: the next one finishes it" {
     controller_start
-    within 30 "the pool to be ready" pool_condition pods Ready True
-    sim_drain nodes-a 0
-    within 60 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
+    within 30 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
     sim_fault hold CreateNetworkInterface controller
     pods_create web node-a1 8
     within 30 "the creation to be held" fault_met CreateNetworkInterface

@@ -70,12 +70,10 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Liar).serve_for
 }
 
 @test "EC2 answers 500 for a while: afterwards the need is met, once" {
-    cluster_start zones WARM_ENI_TARGET=0
+    cluster_exhausted
     pool_apply pods
     controller_start
-    within 30 "the pool to be ready" pool_condition pods Ready True
-    sim_drain nodes-a 0
-    within 60 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
+    within 30 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
     sim_fault error CreateNetworkInterface controller 3 '"status":500'
     pods_create web node-a1 8
     within 60 "an ENI to be attached" attached_by_us i-0a000000000000001 1
@@ -95,19 +93,17 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Liar).serve_for
     cluster_start zones
     pool_apply pods
     CONTROLLER_KEYS="AKIAWRONG wrong" controller_start
-    within 60 "the pool to say so" pool_condition pods CloudAPIHealthy False CloudAPIDenied
+    within 60 "the pool to say so" pool_condition pods CloudAPIHealthy False Denied
     within 60 "an event" event_about pods CloudAPIDenied
     [ "$(requests | jq length)" -lt 60 ]
     still_runs
 }
 
 @test "a denied action: the event names the action to be allowed" {
-    cluster_start zones WARM_ENI_TARGET=0
+    cluster_exhausted
     pool_apply pods
     controller_start
-    within 30 "the pool to be ready" pool_condition pods Ready True
-    sim_drain nodes-a 0
-    within 60 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
+    within 30 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
     sim_fault error CreateNetworkInterface controller '"all"' '"status":403,"code":"UnauthorizedOperation","message":"You are not authorized to perform this operation."'
     pods_create web node-a1 8
     within 60 "an event" event_about pods CloudAPIDenied
