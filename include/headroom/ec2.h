@@ -2,11 +2,12 @@
  * ec2.h - the EC2 side as a sans-I/O machine: identity, requests, budget, retries.
  *
  *   command (attach, delete, observe ..) --> ec2_step --> fetches (HTTP, file, exec)
- *   fetch events, time               ------>          --> typed events (subnets, ENIs, types, results, health)
+ *   fetch events, time               ------>          --> typed events (subnets, ENIs, results ..)
  *
- * Knows no socket, no clock and no planner. Decides nothing about subnets or nodes: it executes, in the order of urgency,
- * within the budget, and reports. It owns: credentials and their refresh, request signing, endpoint choice, clock skew,
- * per-action token buckets (AIMD), full-jitter retries, coalescing of describes, pagination, the three calls of an attach.
+ * Knows no socket, no clock and no planner. Decides nothing about subnets or nodes: it executes, in
+ * the order of urgency, within the budget, and reports. It owns: credentials and their refresh,
+ * request signing, endpoint choice, clock skew, per-action token buckets (AIMD), full-jitter
+ * retries, coalescing of describes, pagination, the three calls of an attach.
  */
 #ifndef HEADROOM_EC2_H
 #define HEADROOM_EC2_H
@@ -22,13 +23,14 @@ struct ec2;
 struct ec2_environment {
     struct slice access_key_id, secret_access_key, session_token;
     struct slice region, default_region, profile;
-    struct slice config_file, credentials_file; /* paths; defaults ~/.aws/config, ~/.aws/credentials already resolved */
+    struct slice config_file, credentials_file; /* paths; the defaults in ~/.aws filled in */
     struct slice web_identity_token_file, role_arn, role_session_name;
     struct slice container_full_uri, container_relative_uri, container_token, container_token_file;
-    struct slice metadata_endpoint; /* AWS_EC2_METADATA_SERVICE_ENDPOINT; default http://169.254.169.254 */
+    /* AWS_EC2_METADATA_SERVICE_ENDPOINT; default http://169.254.169.254 */
+    struct slice metadata_endpoint;
     bool metadata_disabled;
-    struct slice endpoint_ec2, endpoint_sts, endpoint; /* AWS_ENDPOINT_URL_EC2, _STS, AWS_ENDPOINT_URL */
-    bool use_fips, use_dualstack, ignore_endpoints; /* AWS_IGNORE_CONFIGURED_ENDPOINT_URLS */
+    struct slice endpoint_ec2, endpoint_sts, endpoint; /* AWS_ENDPOINT_URL_EC2, _STS, _URL */
+    bool use_fips, use_dualstack, ignore_endpoints;    /* AWS_IGNORE_CONFIGURED_ENDPOINT_URLS */
     struct slice ca_bundle;
     struct slice user_agent; /* "headroom/0.1.0" */
 };
@@ -36,11 +38,11 @@ struct ec2_environment {
 struct ec2_config {
     struct ec2_environment env; /* copied deeply */
     uint64_t seed;
-    uint64_t fetch_base;        /* ids of fetches are fetch_base + 1, 2, ... */
-    double budget_share;        /* of the documented refill and burst that we allow ourselves; 0: 1/3 */
-    struct slice cluster_name;  /* goes into the User-Agent, which CloudTrail shows; may be empty */
-    uint32_t subnet_pace_ms;    /* first pace of subnet reads; 0: 15,000 */
-    uint32_t sweep_pace_ms;     /* reads of all ENIs; 0: 300,000 */
+    uint64_t fetch_base;       /* ids of fetches are fetch_base + 1, 2, ... */
+    double budget_share;       /* of the documented refill and burst, for us; 0: 1/3 */
+    struct slice cluster_name; /* goes into the User-Agent, which CloudTrail shows; may be empty */
+    uint32_t subnet_pace_ms;   /* first pace of subnet reads; 0: 15,000 */
+    uint32_t sweep_pace_ms;    /* reads of all ENIs; 0: 300,000 */
 };
 
 struct ec2 *ec2_new(const struct ec2_config *config);
@@ -48,12 +50,13 @@ void ec2_free(struct ec2 *ec2);
 
 enum ec2_input_kind {
     EC2_TICK,
-    EC2_FETCH,    /* .fetch: an answer from outside */
-    EC2_ACTION,   /* .action: PLAN_ATTACH, ASSIGN, DELETE, OBSERVE, OBSERVE_SUBNETS, NEED_TYPE, SUBNET_PACE */
+    EC2_FETCH, /* .fetch: an answer from outside */
+    /* .action: PLAN_ATTACH, ASSIGN, DELETE, OBSERVE, OBSERVE_SUBNETS, NEED_TYPE, SUBNET_PACE */
+    EC2_ACTION,
     EC2_INSTANCE, /* .instance: an instance of the cluster; the first teaches us the VPC */
     EC2_INSTANCE_GONE,
-    EC2_FENCE,    /* .fence_ns: no mutation is sent at or after this monotonic time; 0: none at all */
-    EC2_STOP      /* finish nothing new; what is under way may end */
+    EC2_FENCE, /* .fence_ns: no mutation is sent at or after this time; 0: none at all */
+    EC2_STOP   /* finish nothing new; what is under way may end */
 };
 
 struct ec2_input {
@@ -77,9 +80,10 @@ enum ec2_event_kind {
     EC2_CLOUD    /* PLAN_CLOUD */
 };
 
-/* Events are plan events, ready to be stepped: the planner's language is the language of the house. */
+/* Events are plan events, ready to be stepped: the planner's language is the language of the
+ * house. */
 struct ec2_output {
-    const struct plan_event *events; /* of the machine, until its next step; now_ns and wall_ns are set */
+    const struct plan_event *events; /* of the machine, until its next step; with their times */
     uint32_t event_count;
     struct fetch_list fetches;
     struct log_list logs;
@@ -96,7 +100,7 @@ bool ec2_idle(const struct ec2 *ec2);
 enum { EC2_ACTION_NAMES_MAX = 24, EC2_CODES_MAX = 32 };
 
 struct ec2_action_stats {
-    const char *action; /* "CreateNetworkInterface" */
+    const char *action;                 /* "CreateNetworkInterface" */
     double tokens, burst, refill_per_s; /* of our own budget, as it is now */
     uint64_t requests, throttled, failed;
     uint64_t latency_sum_us, latency_count;
@@ -111,7 +115,7 @@ struct ec2_stats {
     struct ec2_action_stats actions[EC2_ACTION_NAMES_MAX];
     uint32_t action_count;
     uint32_t queued[URGENCY_COUNT]; /* mutations that wait for budget */
-    char identity_source[64];       /* "environment", "web identity", "EKS Pod Identity" ...; "" none yet */
+    char identity_source[64]; /* "environment", "web identity", "EKS Pod Identity" ...; "": none */
     uint64_t identity_expires_wall_ns; /* 0: does not expire */
     int64_t clock_skew_ms;
     char region[32];

@@ -1,8 +1,9 @@
 /*
  * sigv4.h - AWS Signature Version 4 of one HTTP request, and its check.
  *
- * Source: the AWS General Reference, "Signing AWS API requests", and its published test suite. The signer gets the time from its caller,
- * so a learnt clock skew and fixed vectors both work. The checker is what ec2sim holds clients to.
+ * Source: the AWS General Reference, "Signing AWS API requests", and its published test suite. The
+ * signer gets the time from its caller, so a learnt clock skew and fixed vectors both work. The
+ * checker is what ec2sim holds clients to.
  */
 #ifndef HEADROOM_SIGV4_H
 #define HEADROOM_SIGV4_H
@@ -18,15 +19,16 @@ struct sigv4_request {
     struct slice method;
     struct slice path;  /* as it goes over the wire; "/" at least */
     struct slice query; /* without "?"; any order */
-    const struct fetch_header *headers; /* to be signed; host and, for a token, x-amz-security-token among them */
+    /* To be signed; host and, for a token, x-amz-security-token among them. */
+    const struct fetch_header *headers;
     size_t header_count;
     struct slice body;
 };
 
 enum { SIGV4_DATE_LEN = 16 }; /* "20260102T030405Z" */
 
-/* The value of the Authorization header, in the arena. `date` is written as X-Amz-Date's value and must be among
- * the headers already (the caller formats it with sigv4_date). */
+/* The value of the Authorization header, in the arena. `date` is written as X-Amz-Date's value
+ * and must be among the headers already (the caller formats it with sigv4_date). */
 struct slice sigv4_authorization(struct arena *arena, const struct sigv4_credentials *credentials,
                                  struct slice region, struct slice service, struct slice date,
                                  const struct sigv4_request *request);
@@ -39,11 +41,12 @@ struct sigv4_parsed {
     struct slice signed_headers, signature;
 };
 
-enum err sigv4_parse(struct slice authorization, struct sigv4_parsed *ret, struct error *error) ERR_CHECKED;
+enum err sigv4_parse(struct slice authorization, struct sigv4_parsed *ret, struct error *error)
+    ERR_CHECKED;
 
 /* Recomputes and compares in constant time. ERR_DENIED with a text that says what is wrong. */
 enum err sigv4_check(const struct sigv4_parsed *parsed, const struct sigv4_credentials *credentials,
-                     struct slice date, const struct sigv4_request *request,
-                     struct error *error) ERR_CHECKED;
+                     struct slice date, const struct sigv4_request *request, struct error *error)
+    ERR_CHECKED;
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * ec2_identity_test.c - credentials: every source of the chain, its order, renewal without a stall, and what a person reads when
- * there are none.
+ * ec2_identity_test.c - credentials: every source of the chain, its order, renewal without a stall,
+ * and what a person reads when there are none.
  */
 #include "ec2_rig.h"
 

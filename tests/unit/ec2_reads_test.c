@@ -1,5 +1,6 @@
 /*
- * ec2_reads_test.c - describes: few of them, complete, at the pace that the planner wants, and honest about the API's health.
+ * ec2_reads_test.c - describes: few of them, complete, at the pace that the planner wants, and
+ * honest about the API's health.
  */
 #include "ec2_rig.h"
 

@@ -124,7 +124,8 @@ __attribute__((unused)) static void rig_note_events(struct rig *rig)
     }
 }
 
-/* TEST_EC2_REQUESTS names a file that gets every signed request as a line of JSON: tests/e2e/botocore_check.py reads it. */
+/* TEST_EC2_REQUESTS names a file that gets every signed request as a line of JSON:
+ * tests/e2e/botocore_check.py reads it. */
 __attribute__((unused)) static void rig_record(const struct fetch *fetch)
 {
     const char *path = getenv("TEST_EC2_REQUESTS");

@@ -1,6 +1,7 @@
 /*
- * ec2_xml_test.c - answers of EC2: those recorded from moto 5.2.5 (tests/fixtures/ec2/moto_*.xml, an endpoint that others wrote), those that the API
- * reference shows, and those that nobody should send.
+ * ec2_xml_test.c - answers of EC2: those recorded from moto 5.2.5 (tests/fixtures/ec2/moto_*.xml,
+ * an endpoint that others wrote), those that the API reference shows, and those that nobody should
+ * send.
  */
 #include <stdio.h>
 
