@@ -111,7 +111,8 @@ const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, str
  * lag. In the arena, with ascending device index. */
 const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena *arena,
                                         const struct aws_id *instance, uint32_t *ret_count);
-/* Another number whenever something changed about what sim_ec2_instance_enis shows; never 0. 0: no such instance. */
+/* Another number whenever something changed about what sim_ec2_instance_enis shows; never 0. 0:
+ * no such instance. */
 uint64_t sim_ec2_instance_version(const struct sim_ec2 *ec2, const struct aws_id *instance);
 /* What DescribeSubnets shows an agent: with lag, from its bucket, with its faults. *ret in the
  * arena, in the scenario's order. */
@@ -177,8 +178,8 @@ struct sim_agent_stats {
 };
 
 void sim_agent_stats(const struct sim_agent *agent, struct sim_agent_stats *ret);
-/* Happenings since the last call, if config.trace asked for them: in the arena, one line each ("adopts eni-... with
- * 5 addresses"). */
+/* Happenings since the last call, if config.trace asked for them: in the arena, one line each
+ * ("adopts eni-... with 5 addresses"). */
 struct slice sim_agent_trace(struct sim_agent *agent, struct arena *arena);
 
 #endif

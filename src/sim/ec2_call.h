@@ -86,6 +86,8 @@ struct sim_filters {
  * tag:KEY and tag-key always are. */
 bool sim_filters_parse(struct sim_call *call, const char *known, const char *id_name,
                        uint32_t page_max, struct sim_filters *ret);
+/* "*" any run of bytes, "?" one; fold: without regard to ASCII's case. */
+bool sim_glob(struct slice pattern, struct slice text, bool fold);
 bool sim_filter_is(const struct sim_filter *filter, const char *name);
 bool sim_filter_matches(const struct sim_filter *filter, struct slice value);
 bool sim_filter_matches_tags(const struct sim_ec2 *ec2, const struct sim_filter *filter,

@@ -19,16 +19,19 @@ static bool is_pattern(struct slice s)
     return memchr(s.data, '*', s.len) || memchr(s.data, '?', s.len);
 }
 
-/* "*" any run of bytes, "?" one. Backtracks to the last star only. */
-static bool glob(struct slice pattern, struct slice text)
+/* Backtracks to the last star only. */
+bool sim_glob(struct slice pattern, struct slice text, bool fold)
 {
     size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
 
     while (t < text.len) {
+        struct slice left = { pattern.data + p, 1 }, right = { text.data + t, 1 };
         if (p < pattern.len && pattern.data[p] == '*') {
             star = p++;
             mark = t;
-        } else if (p < pattern.len && (pattern.data[p] == '?' || pattern.data[p] == text.data[t])) {
+        } else if (p < pattern.len &&
+                   (pattern.data[p] == '?' ||
+                    (fold ? slice_eq_nocase(left, right) : slice_eq(left, right)))) {
             p++;
             t++;
         } else if (star != SIZE_MAX) {
@@ -179,7 +182,7 @@ bool sim_filter_matches(const struct sim_filter *filter, struct slice value)
         return true;
     }
     for (uint32_t i = 0; i < filter->pattern_count; i++) {
-        if (glob(filter->patterns[i], value)) {
+        if (sim_glob(filter->patterns[i], value, false)) {
             return true;
         }
     }

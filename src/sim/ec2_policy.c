@@ -1,39 +1,13 @@
 /*
  * ec2_policy.c - statements of an IAM policy, applied to one scope of a request.
  *
- * Knows Effect, Action, Resource and Condition, their wildcards and operators. What it does not know it refuses when the
- * policy is set, so that no test passes for a condition that was overlooked.
+ * Knows Effect, Action, Resource and Condition, their wildcards and operators. What it does not
+ * know it refuses when the policy is set, so that no test passes for a condition that was
+ * overlooked.
  */
 #include "ec2_policy.h"
 
 /* ---- values and patterns ---- */
-
-/* "*" any run, "?" any one byte. */
-static bool glob(struct slice pattern, struct slice text, bool fold)
-{
-    size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
-
-    while (t < text.len) {
-        struct slice one = { pattern.data + p, 1 }, other = { text.data + t, 1 };
-        if (p < pattern.len && pattern.data[p] == '*') {
-            star = p++;
-            mark = t;
-        } else if (p < pattern.len && (pattern.data[p] == '?' || slice_eq(one, other) ||
-                                       (fold && slice_eq_nocase(one, other)))) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.data[p] == '*') {
-        p++;
-    }
-    return p == pattern.len;
-}
 
 /* A member may be one value or a list of them. */
 static const struct doc *first_value(const struct doc *value)
@@ -50,7 +24,7 @@ static bool any_matches(const struct doc *list, struct slice text, bool like, bo
 {
     for (const struct doc *at = first_value(list); at; at = next_value(list, at)) {
         struct slice pattern = doc_text(at);
-        if (like   ? glob(pattern, text, fold)
+        if (like   ? sim_glob(pattern, text, fold)
             : fold ? slice_eq_nocase(pattern, text)
                    : slice_eq(pattern, text)) {
             return true;

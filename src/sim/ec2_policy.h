@@ -1,11 +1,13 @@
 /*
- * ec2_policy.h - IAM policies that a scenario or a test gives to identities. Private to src/sim/ec2*.c.
+ * ec2_policy.h - IAM policies that a scenario or a test gives to identities. Private to
+ * src/sim/ec2*.c.
  *
- *   request --ec2_policy_scope.c--> scopes: (action, resource, what is known of it) --ec2_policy.c--> allowed or not
+ *   request --ec2_policy_scope.c--> scopes: (action, resource, what is known of it)
+ *           --ec2_policy.c--------> allowed or not
  *
- * A request is allowed when each of its scopes is: by a statement that allows it and none that denies it. Source: IAM
- * user guide, "Policy evaluation logic"; Service Authorization Reference, "Actions, resources, and condition keys for
- * Amazon EC2".
+ * A request is allowed when each of its scopes is: by a statement that allows it and none that
+ * denies it. Source: IAM user guide, "Policy evaluation logic"; Service Authorization Reference,
+ * "Actions, resources, and condition keys for Amazon EC2".
  */
 #ifndef SIM_EC2_POLICY_H
 #define SIM_EC2_POLICY_H
@@ -42,8 +44,8 @@ void sim_policy_scopes(struct sim_call *call, struct sim_scopes *ret);
 /* False with UnauthorizedOperation. Who has no policy may do everything. */
 bool sim_policy_allows(struct sim_call *call);
 
-/* `document` must outlive the model; replaces the policy that `who` has; NULL: none from now on. The error names what cannot be
- * evaluated: better refused than misunderstood. */
+/* `document` must outlive the model; replaces the policy that `who` has; NULL: none from now on.
+ * The error names what cannot be evaluated: better refused than misunderstood. */
 enum err sim_policy_set(struct sim_ec2 *ec2, struct slice who, const struct doc *document,
                         struct error *error) ERR_CHECKED;
 void sim_policies_free(struct sim_ec2 *ec2);

@@ -1,5 +1,5 @@
 /*
- * ec2_policy_scope.c - which resources a request touches, and what a condition may ask about each of them.
+ * ec2_policy_scope.c - which resources a request touches, and what a condition may ask of each.
  *
  * Knows the reference's table for the actions that we have. Refuses to know statements.
  */

@@ -219,6 +219,7 @@ bool sim_report_stats(struct sim_control *control)
     json_field_bool(&json, "throttle", ec2->throttle);
     json_field_u64(&json, "agent_calls", ec2->typed_calls);
     json_field_u64(&json, "agent_calls_refused", ec2->typed_refused);
+    json_field_u64(&json, "agent_calls_throttled", ec2->typed_throttled);
     json_key(&json, "actions");
     json_begin_object(&json);
     for (enum sim_action action = 0; action < ACT_COUNT; action++) {

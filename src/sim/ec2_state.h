@@ -158,7 +158,7 @@ struct sim_instance {
     uint32_t eni_count;
     struct sim_tags tags;
     uint64_t created_ns, launched_wall_ns;
-    uint64_t version; /* another one whenever something about its ENIs changes */
+    uint64_t version;      /* another one whenever something about its ENIs changes */
     uint64_t client_token; /* of RunInstances; hash, 0: none */
     struct sim_instance_past past[4];
     uint32_t past_count;
@@ -352,7 +352,7 @@ struct sim_ec2 {
     struct sim_request_log *log; /* a ring */
     uint32_t log_begin, log_count, log_capacity;
     uint64_t next_log;
-    uint64_t typed_calls, typed_refused;
+    uint64_t typed_calls, typed_refused, typed_throttled;
 };
 
 /* ---- tables (ec2.c) ---- */

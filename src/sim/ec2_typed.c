@@ -25,6 +25,7 @@ static enum cloud_code enter(struct sim_ec2 *ec2, uint64_t now_ns, enum sim_acti
     }
     enum cloud_code code = sim_cloud_code(&gate->problem);
     ec2->typed_refused += code != CLOUD_OK;
+    ec2->typed_throttled += code == CLOUD_THROTTLED;
     return code;
 }
 
