@@ -80,8 +80,8 @@ struct kube_stats {
     uint64_t last_contact_ns; /* the oldest of the reflectors' last signs of life; 0: one is mute */
     uint64_t events_dropped;  /* user events beyond the rate limit */
     bool leader;
-    char leader_identity[128]; /* who holds the lease, as last seen */
-    char last_error[ERROR_TEXT_MAX];
+    char leader_identity[128];       /* who holds the lease, as last seen */
+    char last_error[ERROR_TEXT_MAX]; /* of the last two minutes; "" when all is well */
 };
 
 void kube_stats(const struct kube *kube, struct kube_stats *ret);

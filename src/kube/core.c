@@ -12,6 +12,7 @@ enum { NODES_LIMIT = 200000, AGENT_PODS_LIMIT = 400000, POOLS_LIMIT = 1000, OTHE
 
 /* Bookmarks come once a minute, so that silence of less means nothing. */
 #define STALE_NS (90 * SECOND_NS)
+#define ERROR_SHOWN_NS (2 * MINUTE_NS)
 #define STOP_NS (3 * SECOND_NS)    /* for what is still to be written */
 #define RELEASE_NS (2 * SECOND_NS) /* for the Lease after that */
 #define AGENT_WAIT_NS                                                                              \
@@ -219,6 +220,14 @@ static uint64_t oldest_contact_ns(const struct kube *kube)
     return oldest;
 }
 
+/* Trouble that has not come back for a while is over: whatever fails is tried within half a minute. */
+static void forget_error(struct kube *kube)
+{
+    if (kube->stats.last_error[0] && kube->now_ns - kube->error_ns >= ERROR_SHOWN_NS) {
+        kube->stats.last_error[0] = '\0';
+    }
+}
+
 static void judge_freshness(struct kube *kube)
 {
     if (!kube->synced) {
@@ -347,6 +356,7 @@ void kube_step(struct kube *kube, const struct kube_input *input, struct kube_ou
         writer_step(kube);
         (void)pods_tell(kube);
         judge_freshness(kube);
+        forget_error(kube);
     }
     *out = (struct kube_output){
         .events = kube->events,

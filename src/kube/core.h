@@ -88,7 +88,8 @@ struct kube {
     struct writer writer;
     struct kube_stats stats;
     bool started, synced, stale, stopping;
-    uint64_t stop_ns; /* when stopping gives up */
+    uint64_t stop_ns;  /* when stopping gives up */
+    uint64_t error_ns; /* when stats.last_error was said */
 };
 
 extern const struct reflector_sink nodes_sink, pods_sink, agent_pods_sink, pools_sink,

@@ -97,6 +97,7 @@ void report_failure(struct kube *kube, enum log_level level, const struct error 
 {
     _Static_assert(sizeof(kube->stats.last_error) >= sizeof(error->text), "the text fits");
     memcpy(kube->stats.last_error, error->text, sizeof(error->text));
+    kube->error_ns = kube->now_ns;
     if (said_lately(kube, slice_of(error->text))) {
         level = LOG_DEBUG;
     }

@@ -364,6 +364,21 @@ TEST(kube, says_once_that_the_server_cannot_be_reached)
     fake_done(api);
 }
 
+TEST(kube, forgets_trouble_that_is_over)
+{
+    struct fake *api = fake_new(&plain);
+    struct kube_stats stats;
+
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 500, SLICE(""));
+    fake_pass(api, 60 * FAKE_SECOND);
+    kube_stats(api->kube, &stats);
+    expect_text(stats.last_error, "cannot list nodes: HTTP status 500: without a reason");
+    fake_pass(api, 61 * FAKE_SECOND);
+    kube_stats(api->kube, &stats);
+    expect_text(stats.last_error, "");
+    fake_done(api);
+}
+
 TEST(kube, waits_as_long_as_a_busy_server_asks)
 {
     struct fake *api = fake_new(&plain);
