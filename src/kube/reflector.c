@@ -9,7 +9,8 @@
 #include "core.h"
 #include "reflector_read.h"
 
-enum { LIST_MS = 300000, LIST_IDLE_MS = 30000 };
+/* The server itself gives a request up after 60 s. */
+enum { LIST_MS = 300000, LIST_IDLE_MS = 70000 };
 /* Bookmarks come once a minute: a watch that is silent for longer has lost its connection. */
 enum { WATCH_IDLE_MS = 75000, WATCH_MIN_S = 300, WATCH_SPREAD_S = 300 };
 
