@@ -336,3 +336,123 @@ TEST(ec2, leaves_one_eni_for_each_need_whatever_is_lost_on_the_way)
     expect_one_eni_each();
     world_end(&world);
 }
+
+/* ---- crashes ---- */
+
+static uint32_t crash_at;
+static bool one_done;
+
+static bool time_to_crash(struct world *w)
+{
+    return w->sent + w->answered >= crash_at;
+}
+
+static void see_one(struct world *w, const struct plan_event *event)
+{
+    (void)w;
+    one_done = one_done || (event->kind == PLAN_RESULT && event->result.stage == CLOUD_DONE);
+}
+
+static bool is_done(struct world *w)
+{
+    (void)w;
+    return one_done;
+}
+
+static void want_one(void)
+{
+    static const struct pair tags[] = { { { TAG_INTENT, 19 }, { "t", 1 } } };
+
+    one_done = false;
+    world_step(&world, (struct ec2_input){ .kind = EC2_FENCE, .fence_ns = UINT64_MAX });
+    world_act(&world, (struct plan_action){ .kind = PLAN_ATTACH,
+                                            .id = 1,
+                                            .attach = { .instance = { "i-a" },
+                                                        .subnet = { "subnet-a" },
+                                                        .device_index = 2,
+                                                        .ips = 1,
+                                                        .tags = tags,
+                                                        .tag_count = 1,
+                                                        .client_token = "t" } });
+}
+
+TEST(ec2, ends_with_one_eni_wherever_it_crashes)
+{
+    /* Three calls: six moments, before and after each answer. */
+    for (crash_at = 1; crash_at <= 6; crash_at++) {
+        uint32_t count = 0;
+        world_start(&world, slice_of(small), 1);
+        world.on_event = see_one;
+        world_control(&world, "POST", "/_sim/lag", "{\"ms\":3000}");
+        want_one();
+        expect(world_run(&world, 60 * WORLD_SECOND, time_to_crash));
+        world_crash(&world);
+        want_one(); /* the same need has the same token */
+        expect(world_run(&world, 60 * WORLD_SECOND, is_done));
+        arena_reset(&world.arena);
+        const struct eni *enis = sim_ec2_instance_enis(world.sim, &world.arena,
+                                                       &(struct aws_id){ "i-a" }, &count);
+        expect_u64(count, 2);
+        expect(count == 2 && enis[1].delete_on_termination && enis[1].device_index == 2);
+        uint32_t subnets = 0;
+        const struct subnet *rows = sim_ec2_subnets(world.sim, &world.arena, &subnets);
+        expect_u64(rows[0].available, 251 - 3 - 2); /* no second ENI lies about */
+        world_end(&world);
+    }
+}
+
+/* ---- sharing the account ---- */
+
+static struct {
+    uint64_t calls, throttled;
+} agents;
+
+/* Agents take two thirds of what EC2 refills: ten calls of each kind in three seconds. */
+static void agents_call(struct world *w)
+{
+    static const struct aws_id nobody = { "i-0nobody" }, nothing = { "eni-0nothing" };
+    struct eni_intent intent = { .subnet = { "subnet-0nowhere" } };
+    struct aws_id eni;
+
+    agents.calls += 3;
+    agents.throttled += sim_ec2_create_eni(w->sim, w->now_ns, &intent, &eni) == CLOUD_THROTTLED;
+    agents.throttled += sim_ec2_attach_eni(w->sim, w->now_ns, &nothing, &nobody, 1) ==
+                        CLOUD_THROTTLED;
+    agents.throttled += sim_ec2_set_delete_on_termination(w->sim, w->now_ns, &nothing) ==
+                        CLOUD_THROTTLED;
+}
+
+TEST(ec2, leaves_the_agents_their_share_and_uses_its_own)
+{
+    struct ec2_stats stats;
+    uint64_t ours = 0, requests = 0;
+
+    memset(&agents, 0, sizeof(agents));
+    start_story(0); /* the default: a third */
+    world.others = agents_call;
+    world.others_every_ns = 300 * WORLD_MS;
+    /* The agents have been at it for a while: their part of the burst is gone. */
+    for (int i = 0; i < 33; i++) {
+        agents_call(&world);
+    }
+    uint64_t begun = world.now_ns;
+    expect(world_run(&world, 600 * WORLD_SECOND, all_met));
+    uint64_t took_ms = (story.met_at_ns - begun) / WORLD_MS;
+    /* Attach: a third of 50 at once, then a third of 5 a second. */
+    uint64_t least_ms = (NODES - 16) * 1000 * 3 / 5;
+    if (took_ms > least_ms * 115 / 100) {
+        test_fail("took %llu ms, the buckets allow %llu", (unsigned long long)took_ms,
+                  (unsigned long long)least_ms);
+    }
+    ec2_stats(world.ec2, world.now_ns, &stats);
+    for (uint32_t i = 0; i < stats.action_count; i++) {
+        ours += stats.actions[i].throttled;
+        requests += i >= 6 ? stats.actions[i].requests : 0;
+    }
+    expect_u64(agents.throttled, 0);
+    expect_u64(ours, 0);
+    /* Create, attach, modify, and next to nothing beside. */
+    expect(requests * 10 <= NODES * 32);
+    expect_one_eni_each();
+    world_end(&world);
+}

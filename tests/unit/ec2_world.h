@@ -34,9 +34,13 @@ struct world {
     struct arena arena;
     /* What a test does with the machine's events; it may call world_act. */
     void (*on_event)(struct world *world, const struct plan_event *event);
+    void (*others)(
+        struct world *world); /* what else happens in the account, every others_every_ns */
+    uint64_t others_every_ns, others_at_ns;
     struct plan_action wishes[2048]; /* of on_event, taken one after the other; what they point to
                                         is static */
     uint32_t wish_count;
+    uint32_t sent, answered; /* requests so far */
 };
 
 __attribute__((unused)) static void world_act(struct world *world, struct plan_action action)
@@ -69,6 +73,7 @@ __attribute__((unused)) static void world_send(struct world *world, const struct
     struct sim_http_response response;
 
     require(fetch->kind == FETCH_HTTP && world->pending_count < WORLD_PENDING_MAX);
+    world->sent++;
     sim_ec2_http(world->sim, &world->arena, world->now_ns, world->wall_ns, &request, &response);
     struct world_answer *answer = &world->pending[world->pending_count++];
     *answer = (struct world_answer){ .id = fetch->id,
@@ -105,6 +110,7 @@ __attribute__((unused)) static void world_deliver(struct world *world, uint32_t 
     struct fetch_event end = { .id = answer.id, .kind = FETCH_END };
 
     world->pending[at] = world->pending[--world->pending_count];
+    world->answered++;
     if (answer.status != 0) {
         world_step(world,
                    (struct ec2_input){
@@ -144,13 +150,20 @@ __attribute__((unused)) static bool world_run(struct world *world, uint64_t for_
             world_step(world, (struct ec2_input){ .kind = EC2_ACTION, .action = wish });
             continue;
         }
+        if (world->others && world->others_at_ns < next) {
+            next = world->others_at_ns;
+            first = world->pending_count;
+        }
         next = next > end ? end : next;
         if (next > world->now_ns) {
             world->wall_ns += next - world->now_ns;
             world->now_ns = next;
         }
         sim_ec2_advance(world->sim, world->now_ns);
-        if (first < world->pending_count && world->pending[first].at_ns <= world->now_ns) {
+        if (world->others && world->now_ns >= world->others_at_ns) {
+            world->others_at_ns = world->now_ns + world->others_every_ns;
+            world->others(world);
+        } else if (first < world->pending_count && world->pending[first].at_ns <= world->now_ns) {
             world_deliver(world, first);
         } else {
             world_step(world, (struct ec2_input){ .kind = EC2_TICK });
@@ -162,10 +175,8 @@ __attribute__((unused)) static bool world_run(struct world *world, uint64_t for_
     return !done;
 }
 
-__attribute__((unused)) static void world_start(struct world *world, struct slice scenario,
-                                                double share)
+__attribute__((unused)) static struct ec2 *world_machine(double share)
 {
-    struct error error = { 0 };
     struct ec2_config config = {
         .env = { .access_key_id = SLICE("AKIACONTROLLEREXAMPLE"),
                  .secret_access_key = SLICE("controller+secret/for/tests/EXAMPLEKEY"),
@@ -175,13 +186,32 @@ __attribute__((unused)) static void world_start(struct world *world, struct slic
         .budget_share = share,
     };
 
+    return ec2_new(&config);
+}
+
+/* kill -9 and a restart: what was on its way to the machine is lost, what was on its way to EC2 is not. */
+__attribute__((unused)) static void world_crash(struct world *world)
+{
+    for (uint32_t i = 0; i < world->pending_count; i++) {
+        buf_done(&world->pending[i].body);
+    }
+    world->pending_count = world->wish_count = 0;
+    ec2_free(world->ec2);
+    world->ec2 = world_machine(1);
+}
+
+__attribute__((unused)) static void world_start(struct world *world, struct slice scenario,
+                                                double share)
+{
+    struct error error = { 0 };
+
     memset(world, 0, sizeof(*world));
     arena_init(&world->arena);
     world->now_ns = 5 * WORLD_SECOND;
     world->wall_ns = UINT64_C(1795600000) * WORLD_SECOND;
     require_ok(sim_ec2_new(scenario, 3, world->now_ns, world->wall_ns, &world->sim, &error),
                &error);
-    world->ec2 = ec2_new(&config);
+    world->ec2 = world_machine(share);
 }
 
 __attribute__((unused)) static void world_end(struct world *world)
