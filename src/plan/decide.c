@@ -13,6 +13,7 @@
 
 /* Orders that may be under way at once. EC2's budget is smaller; what waits here can still be
  * decided anew. */
+#define SOON_NS (5 * SECOND_NS) /* an attach has long ended then, unless EC2 is slow or throttles */
 enum { WINDOW_WAITING = 64, WINDOW_FORECAST = 16 };
 
 static const uint64_t FRESH_NS = 5 * SECOND_NS;
@@ -120,19 +121,19 @@ static struct plan_want want_bare(const struct planner *p, const struct node_row
     return (struct plan_want){ .want = WANT_BARE, .urgency = URGENT_FORECAST };
 }
 
-/* Not low: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it would
- * be kept. */
+/* Not low, or low and helping itself: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it
+ * would be kept. */
 static struct plan_want want_early(const struct planner *p, const struct node_row *node,
-                                   const struct view *v)
+                                   const struct view *v, enum plan_decision_kind otherwise)
 {
-    if ((uint64_t)v->addresses + v->coming >= v->max_pods) {
-        return nothing(PLAN_DECISION_Enough);
+    enum plan_decision_kind kind = v->coming_enis > 0 ? on_its_way(p, node) : otherwise;
+
+    if ((uint64_t)v->addresses + v->coming >= v->max_pods || node_is_ahead(v) ||
+        node->unschedulable || !node_keeps_bare(p, v)) {
+        return nothing(kind);
     }
-    if (v->coming_enis > 0) {
-        return nothing(on_its_way(p, node));
-    }
-    if (v->can_grow_later || node->unschedulable || !node_keeps_bare(p, v)) {
-        return nothing(PLAN_DECISION_Enough);
+    if (v->slots_used >= v->slots && (v->room > 0 || v->coming_enis > 0)) {
+        return nothing(kind); /* as far ahead as the instance allows */
     }
     return want_bare(p, node);
 }
@@ -145,6 +146,9 @@ static struct plan_want want_more(const struct planner *p, const struct node_row
 
     if (more.want == WANT_ASSIGN || has_assign(p, node)) {
         return more.want == WANT_ASSIGN ? more : nothing(PLAN_DECISION_Attaching);
+    }
+    if (soon_has_room(p, node, v, filled.least)) {
+        return nothing(PLAN_DECISION_Attaching);
     }
     /* Only what waiting pods need: their spare addresses follow when the first ENI is adopted. */
     filled.slots = filled.least;
@@ -168,13 +172,13 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
         return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
     }
     if (!v->low && !v->short_now && !short_of_min) {
-        return want_early(p, node, v);
+        return want_early(p, node, v, PLAN_DECISION_Enough);
     }
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
         return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
     }
     if (v->can_grow_later && !is_stuck(p, node, v)) {
-        return nothing(PLAN_DECISION_AgentCanGrow);
+        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
     }
     uint32_t wanted = node_wanted(v, pool->min_ips_per_node);
     uint32_t pods = v->left < 0 ? (uint32_t) - (int64_t)v->left : 1;
@@ -186,12 +190,13 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     };
     filled.least = filled.least < v->k ? filled.least : v->k;
     if (v->coming_enis > 0 || has_assign(p, node)) {
-        return v->short_now ? want_more(p, node, v, filled) : nothing(on_its_way(p, node));
+        return v->short_now ? want_more(p, node, v, filled)
+                            : want_early(p, node, v, on_its_way(p, node));
     }
     if (v->can_grow_now && !is_stuck(p, node, v)) {
         /* It still grows, into what is dying: what it gets now and ours together would be too much.
          */
-        return node_keeps_bare(p, v) ? want_bare(p, node) : nothing(PLAN_DECISION_AgentCanGrow);
+        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
     }
     if (wanted == 0) {
         return nothing(PLAN_DECISION_Enough);
@@ -463,6 +468,10 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
     if (v->waiting == 0 || node->waiting_ns == 0) {
         return;
     }
+    const struct order *order = ledger_active(p, node);
+    if (order && v->short_now && p->now_ns < order->began_ns + SOON_NS) {
+        plan_wake(p, handle, order->began_ns + SOON_NS);
+    }
     uint64_t waited_ns = p->now_ns - node->waiting_ns;
     if (v->short_now && v->can_grow_now) {
         /* The counts say that the agent gets on by itself: are they still true? */
@@ -573,6 +582,13 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
+/* Does a fresh count of the subnets bring this node on? */
+static bool reads_help(const struct node_row *node)
+{
+    return node->kind != PLAN_DECISION_Adopting && node->kind != PLAN_DECISION_AtENILimit &&
+           node->kind != PLAN_DECISION_AtPodLimit;
+}
+
 static void decide_served(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
@@ -587,7 +603,6 @@ static void decide_served(struct planner *p, uint32_t handle)
     node->low = v.low;
     node->can_grow = v.can_grow_later;
     node->stall_in_s = node_stall_in_s(p, node, &v);
-    count_waiting(p, node, v.short_now && !v.can_grow_later);
     p->zones[node->zone].sizes |= UINT64_C(1) << (v.k + 1 < 63 ? v.k + 1 : 63);
     struct plan_want want = want_of(p, node, &v);
     node->want = (uint8_t)want.want;
@@ -610,6 +625,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     if (node->handed_back_ns != 0 && node->kind == PLAN_DECISION_HandedBack) {
         plan_wake(p, handle, node->handed_back_ns + HAND_BACK_NS);
     }
+    count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);
     status_class(p, node, class_of(node, &v));
 }
