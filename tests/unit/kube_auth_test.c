@@ -148,3 +148,52 @@ TEST(auth, never_logs_a_secret)
     expect(!slice_contains(logs, SLICE("hush")));
     fake_done(api);
 }
+
+TEST(auth, sends_a_password_and_whom_to_impersonate)
+{
+    struct kube_config config = { .access = { .server = SLICE("https://api"),
+                                              .username = SLICE("Aladdin"),
+                                              .password = SLICE("open sesame"),
+                                              .impersonate_user = SLICE("admin") } };
+    struct fake *api = fake_new(&config);
+
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization,
+                 "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->impersonate, "admin");
+    fake_done(api);
+}
+
+TEST(auth, takes_a_client_certificate_from_a_plugin)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    fake_body(api, plugin,
+              SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{"
+                    "\"clientCertificateData\":\"CERT\",\"clientKeyData\":\"KEY\"}}"));
+    fake_end(api, plugin, ERR_OK, "");
+    struct fake_fetch *list = fake_request(api, "GET", "/api/v1/nodes?");
+    expect_slice(list->authorization, "");
+    expect_slice(list->cert_pem, "CERT");
+    /* Without a time of expiry it is good until the server refuses it. */
+    fake_pass(api, 3600 * FAKE_SECOND);
+    expect(!fake_peek(api, NULL, "aws"));
+    fake_answer(api, fake_request(api, "GET", "/api/v1/pods?"), 401, SLICE(""));
+    expect(fake_peek(api, NULL, "aws") != NULL);
+    fake_done(api);
+}
+
+TEST(auth, refuses_a_plugin_that_speaks_another_version)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    fake_body(api, plugin,
+              SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1alpha1\",\"status\":{"
+                    "\"token\":\"t\"}}"));
+    fake_end(api, plugin, ERR_OK, "");
+    expect_contains(fake_logs(api), "it answered as client.authentication.k8s.io/v1alpha1, not as");
+    fake_done(api);
+}

@@ -28,7 +28,8 @@ struct fake_fetch {
     uint64_t id, at_ns;
     enum fetch_kind kind;
     const char *method;
-    struct slice target, body, accept, authorization, content_type, exec_info;
+    struct slice target, body, accept, authorization, impersonate, content_type, exec_info,
+        cert_pem;
     bool ended, cancelled, stream, seen;
     uint32_t idle_ms;
 };
@@ -123,7 +124,9 @@ static inline void fake_keep(struct fake *api, const struct fetch *fetch)
         .body = arena_slice(arena, fetch->body),
         .accept = arena_slice(arena, fake_header(fetch, "Accept")),
         .authorization = arena_slice(arena, fake_header(fetch, "Authorization")),
+        .impersonate = arena_slice(arena, fake_header(fetch, "Impersonate-User")),
         .content_type = arena_slice(arena, fake_header(fetch, "Content-Type")),
+        .cert_pem = fetch->tls ? arena_slice(arena, fetch->tls->cert_pem) : SLICE(""),
         .stream = fetch->stream,
         .idle_ms = fetch->idle_ms,
     };

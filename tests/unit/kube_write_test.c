@@ -134,6 +134,47 @@ TEST(events, are_never_a_flood)
     fake_done(api);
 }
 
+TEST(events, of_many_objects_are_bounded_as_well)
+{
+    struct fake *api = fake_new(&plain);
+    struct kube_stats stats;
+    uint32_t posts = 0;
+
+    for (uint32_t i = 0; i < 500; i++) {
+        struct plan_action action = node_event("x");
+        action.event.name = arena_printf(test_arena(), "node-%u", i);
+        act(api, action);
+    }
+    for (struct fake_fetch *post; (post = fake_peek(api, "POST", "/events")); posts++) {
+        fake_answer(api, post, 201, SLICE("{}"));
+    }
+    expect_u64(posts, 100);
+    kube_stats(api->kube, &stats);
+    expect_u64(stats.events_dropped, 400);
+    fake_pass(api, 10 * FAKE_SECOND);
+    act(api, node_event("later, there is room again"));
+    expect(fake_peek(api, "POST", "/events") != NULL);
+    fake_done(api);
+}
+
+TEST(events, are_cut_at_what_the_server_takes_and_not_inside_a_character)
+{
+    struct fake *api = fake_new(&plain);
+    struct buf long_text = pb_new();
+
+    buf_add_char(&long_text, 'x');
+    for (uint32_t i = 0; i < 600; i++) {
+        buf_add_text(&long_text, "\xC3\xA9");
+    }
+    struct plan_action action = node_event("");
+    action.event.message = pb_done(&long_text);
+    act(api, action);
+    struct fake_fetch *post = fake_request(api, "POST", "/events");
+    expect(!slice_contains(post->body, SLICE("\xEF\xBF\xBD")));
+    expect(post->body.len < 1500);
+    fake_done(api);
+}
+
 TEST(events, that_are_forbidden_are_dropped_with_the_missing_rule)
 {
     struct fake *api = fake_new(&plain);
