@@ -463,6 +463,59 @@ TEST(kube, bounds_what_a_hostile_server_sends)
     }
 }
 
+TEST(kube, lists_anew_what_it_cannot_read_twice)
+{
+    struct fake *api = synced("");
+
+    for (uint32_t i = 0; i < 2; i++) {
+        fake_body(api, fake_watch(api, "/api/v1/pods"), (struct slice){ "\0\0\0\2\xFF\xFF", 6 });
+        fake_pass(api, 5 * FAKE_SECOND);
+    }
+    expect(!slice_contains(fake_request(api, "GET", "/api/v1/pods?")->target, SLICE("watch=true")));
+    expect_contains(fake_logs(api), "cannot watch pods: bad protobuf in a watch event");
+    fake_done(api);
+}
+
+TEST(kube, forgets_the_pools_when_their_crd_is_deleted)
+{
+    struct fake *api = synced("");
+
+    fake_body(api, fake_watch(api, "/subnetpools"),
+              SLICE("{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"main\",\"uid\":\"u\","
+                    "\"generation\":1,\"resourceVersion\":\"5\"},\"spec\":{}}}\n"));
+    fake_end(api, fake_watch(api, "/subnetpools"), ERR_OK, "");
+    fake_pass(api, FAKE_SECOND);
+    fake_answer(api, fake_request(api, "GET", "/subnetpools?"), 404, SLICE(NO_STATUS));
+    fake_pass(api, FAKE_SECOND);
+    (void)fake_trace(api);
+    fake_answer(api, fake_request(api, "GET", "/subnetpools?"), 404, SLICE(NO_STATUS));
+    expect_slice(fake_trace(api), "pool-gone main\n");
+    expect_contains(fake_logs(api), "apply crds/");
+    fake_done(api);
+}
+
+TEST(kube, lists_anew_within_the_hour_so_that_no_drift_stays)
+{
+    struct fake *api = synced("");
+    uint32_t lists = 0;
+
+    for (uint32_t minute = 0; minute < 70; minute++) {
+        struct fake_fetch *pods = fake_request(api, "GET", "/api/v1/pods?");
+        if (slice_contains(pods->target, SLICE("watch=true"))) {
+            fake_body(api, fake_watch(api, "/api/v1/pods"), pb_bookmark("77"));
+            fake_end(api, pods, ERR_OK, "");
+        } else {
+            lists++;
+            /* Not older than what was seen, from the server's cache. */
+            expect_contains(pods->target, "resourceVersion=77&resourceVersionMatch=NotOlderThan");
+            fake_answer(api, pods, 200, SLICE(EMPTY_TABLE(POD_COLUMNS) "[]}"));
+        }
+        fake_pass(api, 60 * FAKE_SECOND);
+    }
+    expect(lists == 1 || lists == 2);
+    fake_done(api);
+}
+
 TEST(kube, hangs_up_on_a_line_without_an_end)
 {
     struct fake *api = synced("");
