@@ -38,8 +38,8 @@ enum err nodes_start(const struct nodes_config *config, struct nodes **ret, stru
 void nodes_stop(struct nodes *nodes);
 /* For /_sim/nodes, one JSON object:
  *   ready: both watches run
- *   nodes[]: name, instance, zone, pods, waiting, agent{running, enis, addresses, assigned, cooling,
- *            created, adopted, freed, refused, ec2_calls, ec2_errors, cooldown}
+ *   nodes[]: name, instance, zone, pods, waiting, agent{running, enis, addresses, assigned,
+ *            cooling, created, adopted, freed, refused, ec2_calls, ec2_errors, cooldown}
  *   waits: served, refusals, p50_s, p99_s, max_s: from a pod's binding to its address */
 void nodes_describe(struct nodes *nodes, struct buf *out);
 
