@@ -220,7 +220,7 @@ static uint64_t oldest_contact_ns(const struct kube *kube)
     return oldest;
 }
 
-/* Trouble that has not come back for a while is over: whatever fails is tried within half a minute. */
+/* Trouble that has not come back for a while is over: what fails is tried every half minute. */
 static void forget_error(struct kube *kube)
 {
     if (kube->stats.last_error[0] && kube->now_ns - kube->error_ns >= ERROR_SHOWN_NS) {

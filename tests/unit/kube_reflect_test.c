@@ -673,8 +673,11 @@ static void model_add(struct model *model, uint32_t i, bool with_ip)
     model->serial++;
     (void)snprintf(model->names[i], sizeof(model->names[i]), "web-%u", i % 7);
     (void)snprintf(model->uids[i], sizeof(model->uids[i]), "uid-%u", model->serial);
-    (void)snprintf(model->ips[i], sizeof(model->ips[i]), with_ip ? "10.1.%u.%u" : "",
-                   model->serial / 250, model->serial % 250 + 1);
+    model->ips[i][0] = '\0';
+    if (with_ip) {
+        (void)snprintf(model->ips[i], sizeof(model->ips[i]), "10.1.%u.%u", model->serial / 250,
+                       model->serial % 250 + 1);
+    }
     model->pods[i] = (struct fake_pod){ .name = model->names[i],
                                         .uid = model->uids[i],
                                         .node = model_nodes[roll(model, MODEL_NODES)],
