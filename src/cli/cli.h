@@ -1,0 +1,51 @@
+/*
+ * cli.h - what the files of the `headroom` command share.
+ *
+ *   main.c --> status.c, explain.c, events.c --> source.c --> a running controller's /api/state, or
+ *                                                         --> api.c --> the Kubernetes API, or
+ *                                                         --> run.h: the planner itself, here and read-only
+ */
+#ifndef HEADROOM_CLI_H
+#define HEADROOM_CLI_H
+
+#include <headroom/doc.h>
+#include <headroom/flags.h>
+#include <headroom/run.h>
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli {
+    struct arena arena; /* of the whole command */
+    struct io *io;
+    struct run_options run;
+    struct slice url; /* of a controller; empty: the Kubernetes API */
+    bool json;
+    uint64_t timeout_ns;
+    struct buf out; /* what goes to standard output at the end */
+};
+
+/* ---- where facts come from (source.c, api.c) ---- */
+
+/* A GET of a URL that needs no identity, or, with `access`, of a path of the API server. The whole body, in the arena.
+ * ERR_NOT_FOUND, ERR_DENIED by status. */
+enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice target,
+                 struct slice *ret, struct error *error) ERR_CHECKED;
+
+/* Where the cluster is, as the flags and KUBECONFIG say. */
+enum err cli_access(struct cli *cli, struct kube_access *ret, struct error *error) ERR_CHECKED;
+
+/* The state that the controller at cli->url shows. */
+enum err cli_state(struct cli *cli, const struct doc **ret, struct slice *ret_text,
+                   struct error *error) ERR_CHECKED;
+
+/* ---- commands: an exit code; what they print goes to cli->out ---- */
+
+enum err cli_status(struct cli *cli, struct error *error) ERR_CHECKED;
+enum err cli_forecast(struct cli *cli, struct error *error) ERR_CHECKED;
+enum err cli_events(struct cli *cli, struct error *error) ERR_CHECKED;
+enum err cli_explain(struct cli *cli, struct slice node, struct error *error) ERR_CHECKED;
+
+/* "3m", "2h5m", "41s". */
+struct slice cli_duration(struct arena *arena, uint64_t seconds);
+
+#endif

@@ -1,0 +1,470 @@
+/*
+ * simulate.c - `headroom simulate`: a scenario played three times, and what came of it.
+ *
+ * Knows flags, files and how results are written. Refuses to know how a cluster is simulated: world.h.
+ */
+#include <unistd.h>
+
+#include <headroom/doc.h>
+#include <headroom/flags.h>
+#include <headroom/io.h>
+#include <headroom/json.h>
+#include <headroom/table.h>
+
+#include "commands.h"
+#include "simulate.h"
+
+enum { SCENARIO_MAX = 4 << 20, OUTPUT_MAX = 64 << 20, SLICES = 200, BAR = 30 };
+
+struct options {
+    struct slice format, html, seed, scale, column, trace;
+    bool faults, help;
+};
+
+static const char *const titles[] = { "agent alone", "with Headroom", "oracle" };
+
+/* Whoever does not read what we say does not miss it. */
+static void say(int fd, struct slice text)
+{
+    if (io_write(fd, text, NULL) != ERR_OK) {
+        return;
+    }
+}
+
+/* ---- how values are shown ---- */
+
+struct slice simulate_duration(struct arena *arena, double seconds)
+{
+    uint64_t whole = (uint64_t)(seconds + 0.5);
+
+    if (seconds < 100) {
+        return arena_printf(arena, "%.1f s", seconds);
+    }
+    if (whole < 7200) {
+        return arena_printf(arena, "%llum %02llus", (unsigned long long)(whole / 60),
+                            (unsigned long long)(whole % 60));
+    }
+    if (whole < 360000) {
+        return arena_printf(arena, "%lluh %02llum", (unsigned long long)(whole / 3600),
+                            (unsigned long long)(whole / 60 % 60));
+    }
+    return arena_printf(arena, "%lluh", (unsigned long long)(whole / 3600));
+}
+
+static struct slice count(struct arena *arena, uint64_t value)
+{
+    return arena_printf(arena, "%llu", (unsigned long long)value);
+}
+
+bool simulate_row(struct arena *arena, const struct simulation *simulation, uint32_t row,
+                  enum world_column column, struct slice *ret_name, struct slice *ret_value)
+{
+    const struct world_result *r = &simulation->columns[column].result;
+    static const char *const names[] = { "pods waited for, all together",
+                                         "of it avoidable",
+                                         "pods started",
+                                         "pods that waited",
+                                         "wait of 99 in 100",
+                                         "longest wait",
+                                         "still waiting at the end",
+                                         "ENIs attached",
+                                         "of them by Headroom",
+                                         "most addresses held",
+                                         "EC2 calls",
+                                         "of them by Headroom",
+                                         "attached and freed within 10 m",
+                                         "instances without an address" };
+
+    if (row >= sizeof(names) / sizeof(names[0])) {
+        return false;
+    }
+    *ret_name = slice_of(names[row]);
+    const double seconds[] = {
+        r->stall_s, r->avoidable_stall_s, 0, 0, r->wait_p99_s, r->wait_max_s
+    };
+    const uint64_t counts[] = { 0,
+                                0,
+                                r->pods_started,
+                                r->pods_waited,
+                                0,
+                                0,
+                                r->waiting,
+                                r->enis_attached,
+                                r->enis_preattached,
+                                r->addresses_held_max,
+                                r->ec2_calls,
+                                r->controller_calls,
+                                r->flaps,
+                                r->launch_failures };
+    bool time = row < 2 || row == 4 || row == 5;
+    *ret_value = time ? simulate_duration(arena, seconds[row]) : count(arena, counts[row]);
+    return true;
+}
+
+static void write_table(struct arena *arena, const struct simulation *simulation, struct buf *out)
+{
+    struct table table;
+    struct slice name, value;
+
+    buf_addf(out, "%.*s, %.*s of virtual time, seed %llu\n", SLICE_ARG(simulation->name),
+             SLICE_ARG(simulate_duration(arena, (double)simulation->duration_ns / 1e9)),
+             (unsigned long long)simulation->seed);
+    if (simulation->description.len > 0) {
+        buf_addf(out, "%.*s\n", SLICE_ARG(simulation->description));
+    }
+    buf_add_char(out, '\n');
+    table_init(&table, arena, "|>AGENT ALONE|>WITH HEADROOM|>ORACLE");
+    for (uint32_t row = 0; simulate_row(arena, simulation, row, WORLD_AGENT, &name, &value);
+         row++) {
+        table_add(&table, name);
+        for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+            (void)simulate_row(arena, simulation, row, column, &name, &value);
+            table_add(&table, simulation->columns[column].there ? value : SLICE("-"));
+        }
+    }
+    table_print(&table, "", out);
+}
+
+static void write_violations(const struct simulation *simulation, struct buf *out)
+{
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        const struct simulated *one = &simulation->columns[column];
+        for (uint32_t i = 0; i < one->violation_count && i < 10; i++) {
+            buf_addf(out, "\nbroken at %.3f s, %s: %s", (double)one->violations[i].at_ns / 1e9,
+                     titles[column], one->violations[i].text);
+        }
+        if (one->violation_count > 10) {
+            buf_addf(out, "\n... and %u more", one->violation_count - 10);
+        }
+    }
+    if (out->len > 0 && out->data[out->len - 1] != '\n') {
+        buf_add_char(out, '\n');
+    }
+}
+
+/* ---- JSON ---- */
+
+/* Milliseconds are enough: "12.4", "1200". */
+static void json_number(struct json_out *json, const char *key, double value)
+{
+    char text[40];
+    struct buf out = { .data = text, .size = sizeof(text), .max = sizeof(text) - 1 };
+
+    buf_addf(&out, "%.3f", value);
+    while (out.len > 0 && out.data[out.len - 1] == '0') {
+        out.len--;
+    }
+    out.len -= out.len > 0 && out.data[out.len - 1] == '.';
+    json_key(json, key);
+    json_raw(json, buf_slice(&out));
+}
+
+static void json_column(struct json_out *json, const struct simulated *one)
+{
+    const struct world_result *r = &one->result;
+
+    json_begin_object(json);
+    json_number(json, "stall_s", r->stall_s);
+    json_number(json, "avoidable_stall_s", r->avoidable_stall_s);
+    json_field_u64(json, "pods_started", r->pods_started);
+    json_field_u64(json, "pods_waited", r->pods_waited);
+    json_number(json, "wait_p99_s", r->wait_p99_s);
+    json_number(json, "wait_max_s", r->wait_max_s);
+    json_field_u64(json, "waiting_at_end", r->waiting);
+    json_field_u64(json, "unscheduled_at_end", r->unscheduled);
+    json_field_u64(json, "enis_attached", r->enis_attached);
+    json_field_u64(json, "enis_preattached", r->enis_preattached);
+    json_field_u64(json, "addresses_held_max", r->addresses_held_max);
+    json_field_u64(json, "ec2_calls", r->ec2_calls);
+    json_field_u64(json, "controller_calls", r->controller_calls);
+    json_field_u64(json, "controller_mutations", r->controller_mutations);
+    json_field_u64(json, "flaps", r->flaps);
+    json_field_u64(json, "launch_failures", r->launch_failures);
+    json_field_u64(json, "nodes_max", r->nodes_max);
+    json_field_u64(json, "steps", r->steps);
+    json_key(json, "violations");
+    json_begin_array(json);
+    for (uint32_t i = 0; i < one->violation_count; i++) {
+        json_begin_object(json);
+        json_number(json, "at_s", (double)one->violations[i].at_ns / 1e9);
+        json_field_text(json, "what", slice_of(one->violations[i].text));
+        json_end_object(json);
+    }
+    json_end_array(json);
+    json_end_object(json);
+}
+
+static void write_json(const struct simulation *simulation, struct buf *out)
+{
+    struct json_out json;
+
+    json_start(&json, out);
+    json_begin_object(&json);
+    json_field_text(&json, "scenario", simulation->name);
+    json_field_text(&json, "description", simulation->description);
+    json_field_u64(&json, "seed", simulation->seed);
+    json_number(&json, "scale", simulation->scale);
+    json_number(&json, "duration_s", (double)simulation->duration_ns / 1e9);
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        if (simulation->columns[column].there) {
+            json_key(&json, world_column_name(column));
+            json_column(&json, &simulation->columns[column]);
+        }
+    }
+    json_end_object(&json);
+    buf_add_char(out, '\n');
+}
+
+/* ---- playing ---- */
+
+static void show_progress(enum world_column column, double share, bool shown)
+{
+    char bar[BAR + 1];
+    char line[128];
+    struct buf out = { .data = line, .size = sizeof(line), .max = sizeof(line) - 1 };
+
+    if (!shown) {
+        return;
+    }
+    for (int i = 0; i < BAR; i++) {
+        bar[i] = i < (int)(share * BAR + 0.5) ? '#' : '.';
+    }
+    bar[BAR] = '\0';
+    buf_addf(&out, "\r%-14s [%s] %3d%%", titles[column], bar, (int)(share * 100));
+    say(2, buf_slice(&out));
+}
+
+static void *keep(struct arena *arena, const void *from, size_t count_of, size_t size)
+{
+    void *copy = arena_array(arena, count_of, size);
+
+    if (count_of > 0) {
+        memcpy(copy, from, count_of * size);
+    }
+    return copy;
+}
+
+static void keep_results(struct arena *arena, const struct world *world, struct simulated *ret)
+{
+    struct world_series *series = &ret->series;
+    size_t n = 0;
+
+    ret->there = true;
+    world_result(world, &ret->result);
+    world_series(world, series);
+    n = series->count;
+    series->at_ns = keep(arena, series->at_ns, n, sizeof(*series->at_ns));
+    series->waiting = keep(arena, series->waiting, n, sizeof(*series->waiting));
+    series->enis = keep(arena, series->enis, n, sizeof(*series->enis));
+    series->addresses = keep(arena, series->addresses, n, sizeof(*series->addresses));
+    series->free = keep(arena, series->free, n * series->subnet_count, sizeof(*series->free));
+    series->totals = keep(arena, series->totals, series->subnet_count, sizeof(*series->totals));
+    struct slice *names = ARENA_ARRAY(arena, struct slice, series->subnet_count);
+    for (uint32_t i = 0; i < series->subnet_count; i++) {
+        names[i] = arena_slice(arena, series->subnets[i]);
+    }
+    series->subnets = names;
+    const struct world_violation *violations = world_violations(world, &ret->violation_count);
+    ret->violations = keep(arena, violations, ret->violation_count, sizeof(*violations));
+}
+
+static enum err play(struct arena *arena, const struct world_config *config, bool trace,
+                     struct simulation *simulation, struct error *error)
+{
+    struct world *world = NULL;
+    bool shown = isatty(2) && !trace;
+
+    enum err err = world_new(config, &world, error);
+    if (err != ERR_OK) {
+        return err;
+    }
+    simulation->duration_ns = world_duration_ns(world);
+    for (uint64_t i = 1; world_run(world, simulation->duration_ns / SLICES * i); i++) {
+        show_progress(config->column, (double)i / SLICES, shown);
+    }
+    keep_results(arena, world, &simulation->columns[config->column]);
+    if (trace) {
+        say(2, world_trace(world));
+    }
+    if (shown) {
+        say(2, SLICE("\r\033[K"));
+    }
+    world_free(world);
+    return ERR_OK;
+}
+
+/* ---- the command ---- */
+
+static void usage(const struct flag *flags, size_t flag_count)
+{
+    struct buf out;
+
+    buf_init(&out, 64 << 10);
+    buf_add_text(
+        &out,
+        "Plays a scenario in virtual time: the nodes' agents alone, with Headroom, and with an\n"
+        "oracle that knows the future. Shows how long pods waited for an address, how much of it "
+        "was\n"
+        "avoidable, and what it cost. The scenario's format: docs/simulator.md.\n\n"
+        "Usage: headroom simulate SCENARIO.yaml [flags]\n\nFlags:\n");
+    flags_help(flags, flag_count, &out);
+    say(1, buf_slice(&out));
+    buf_done(&out);
+}
+
+static enum err read_numbers(const struct options *options, struct simulation *simulation,
+                             struct error *error)
+{
+    uint64_t permille = 0;
+    struct slice rest = options->scale;
+    struct slice whole = slice_cut(&rest, '.');
+    uint64_t before = 0;
+
+    if (slice_u64(options->seed, UINT64_MAX, &simulation->seed) != ERR_OK) {
+        return error_set(error, ERR_INVALID, "--seed must be a number");
+    }
+    struct slice digits = { rest.data, rest.len < 3 ? rest.len : 3 };
+    if (slice_u64(whole, 1, &before) != ERR_OK ||
+        (digits.len > 0 && slice_u64(digits, 999, &permille) != ERR_OK)) {
+        return error_set(error, ERR_INVALID, "--scale must be above 0 and at most 1");
+    }
+    for (size_t i = digits.len; i < 3; i++) {
+        permille *= 10;
+    }
+    simulation->scale = (double)before + (double)permille / 1000;
+    if (simulation->scale <= 0 || simulation->scale > 1) {
+        return error_set(error, ERR_INVALID, "--scale must be above 0 and at most 1");
+    }
+    return ERR_OK;
+}
+
+static bool wanted(const struct options *options, enum world_column column)
+{
+    return options->column.len == 0 || slice_is(options->column, world_column_name(column));
+}
+
+static enum err play_all(struct arena *arena, struct slice path, const struct options *options,
+                         struct simulation *simulation, struct error *error)
+{
+    struct slice text = SLICE("");
+    const struct doc *doc = NULL;
+
+    enum err err = io_read_file(arena, path.data, SCENARIO_MAX, &text, error);
+    if (err == ERR_OK) {
+        err = yaml_parse(arena, text, path, NULL, &doc, error);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    simulation->name = path;
+    simulation->description = doc_text(doc_get(doc, "description"));
+    for (enum world_column column = 0; column < WORLD_COLUMNS && err == ERR_OK; column++) {
+        if (wanted(options, column)) {
+            struct world_config config = {
+                .scenario = text,
+                .name = path,
+                .seed = simulation->seed,
+                .column = column,
+                .scale = simulation->scale,
+                .faults = options->faults,
+                .check = true,
+            };
+            err = play(arena, &config,
+                       slice_eq(options->trace, slice_of(world_column_name(column))), simulation,
+                       error);
+        }
+    }
+    return err;
+}
+
+static enum err write_all(struct arena *arena, const struct options *options,
+                          const struct simulation *simulation, struct error *error)
+{
+    struct buf out;
+    enum err err = ERR_OK;
+
+    buf_init(&out, OUTPUT_MAX);
+    if (options->html.len > 0) {
+        simulate_html(arena, simulation, &out);
+        err = io_write_file(options->html.data, buf_slice(&out), error);
+        buf_reset(&out);
+    }
+    if (err == ERR_OK && slice_is(options->format, "json")) {
+        write_json(simulation, &out);
+    } else if (err == ERR_OK) {
+        write_table(arena, simulation, &out);
+        write_violations(simulation, &out);
+    }
+    if (err == ERR_OK) {
+        err = io_write(1, buf_slice(&out), error);
+    }
+    buf_done(&out);
+    return err;
+}
+
+static int fail(const struct error *error, int status)
+{
+    struct buf out;
+
+    buf_init(&out, 4096);
+    buf_addf(&out, "headroom simulate: %s\n", error->text);
+    say(2, buf_slice(&out));
+    buf_done(&out);
+    return status;
+}
+
+int cli_simulate(int argc, char *const *argv)
+{
+    struct options options = { 0 };
+    const struct flag flags[] = {
+        { "format", 'o', FLAG_TEXT, "table|json", NULL, "table", "how the results are printed",
+          &options.format },
+        { "html", 0, FLAG_TEXT, "FILE", NULL, "",
+          "writes a page with plots to FILE, which needs nothing else", &options.html },
+        { "seed", 0, FLAG_TEXT, "NUMBER", NULL, "1",
+          "another seed is another run; the same one repeats it", &options.seed },
+        { "scale", 0, FLAG_TEXT, "SHARE", NULL, "1",
+          "plays a smaller cluster: so much of its nodes, pods and addresses", &options.scale },
+        { "column", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "", "plays this one only",
+          &options.column },
+        { "faults", 0, FLAG_BOOL, NULL, NULL, "false",
+          "draws faults from the seed: crashes, lost replies, throttling, stale watches ...",
+          &options.faults },
+        { "trace", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "",
+          "writes what happened in this column to standard error", &options.trace },
+        { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "shows this", &options.help },
+    };
+    enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
+    struct simulation *simulation;
+    struct error error = { 0 };
+    struct slice operand = { 0 };
+    struct arena arena;
+    size_t operands = 0;
+    uint64_t violations = 0;
+
+    enum err err = flags_parse(flags, FLAGS, argc, argv, io_env, &operand, 1, &operands, &error);
+    if (err != ERR_OK) {
+        return fail(&error, 2);
+    }
+    if (options.help || operands == 0) {
+        usage(flags, FLAGS);
+        return options.help ? 0 : 2;
+    }
+    arena_init(&arena);
+    simulation = ARENA_NEW(&arena, struct simulation);
+    err = read_numbers(&options, simulation, &error);
+    if (err == ERR_OK && !slice_is(options.format, "table") && !slice_is(options.format, "json")) {
+        err = error_set(&error, ERR_INVALID, "--format must be table or json");
+    }
+    if (err == ERR_OK) {
+        err = play_all(&arena, operand, &options, simulation, &error);
+    }
+    if (err == ERR_OK) {
+        err = write_all(&arena, &options, simulation, &error);
+    }
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        violations += simulation->columns[column].result.violations;
+    }
+    arena_done(&arena);
+    return err != ERR_OK ? fail(&error, 2) : violations > 0 ? 1 : 0;
+}
