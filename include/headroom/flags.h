@@ -2,11 +2,13 @@
  * flags.h - a command line's flags: one table says how each is read, and what --help prints of it.
  *
  *     static const struct flag flags[] = {
- *         { "listen", 0, FLAG_TEXT, "ADDRESS", "HEADROOM_LISTEN", ":8080", "where the page is served", &options.listen },
+ *         { "listen", 0, FLAG_TEXT, "ADDRESS", "HEADROOM_LISTEN", ":8080",
+ *           "where the page is served", &options.listen },
  *     };
  *
- * Accepts --name value, --name=value, -x value; a boolean as --name, --name=false or --no-name; "--" ends the flags. What the command line
- * leaves out is taken from the environment variable, then from `absent`.
+ * Accepts --name value, --name=value, -x value; a boolean as --name, --name=false or --no-name;
+ * "--" ends the flags. What the command line leaves out is taken from the environment variable,
+ * then from `absent`.
  */
 #ifndef HEADROOM_FLAGS_H
 #define HEADROOM_FLAGS_H
@@ -32,8 +34,8 @@ struct flag {
 /* The value of an environment variable, an empty slice when it is not set. */
 typedef struct slice flags_env_fn(const char *name);
 
-/* Borrowed from argv and the environment. What is no flag goes to operands (at most max). ERR_INVALID with a text that says what is wrong and,
- * where it can be guessed, what was meant. */
+/* Borrowed from argv and the environment. What is no flag goes to operands (at most max).
+ * ERR_INVALID with a text that says what is wrong and, if it can be guessed, what was meant. */
 enum err flags_parse(const struct flag *flags, size_t count, int argc, char *const *argv,
                      flags_env_fn *env, struct slice *operands, size_t max, size_t *ret_operands,
                      struct error *error) ERR_CHECKED;

@@ -1,7 +1,8 @@
 /*
  * snapshot.h - an immutable picture of the controller, made by the engine and shown by web.
  *
- * Built in one arena, handed over by pointer and reference counted: the thread of the page reads it while control goes on.
+ * Built in one arena, handed over by pointer and reference counted: the thread of the page reads
+ * it while control goes on.
  */
 #ifndef HEADROOM_SNAPSHOT_H
 #define HEADROOM_SNAPSHOT_H
@@ -27,8 +28,8 @@ void histogram_add(struct histogram *histogram, double value);
 /* A decision or happening, newest last. */
 struct happening {
     uint64_t wall_ns;
-    uint64_t sequence;   /* grows by one with each happening of the process */
-    const char *reason;  /* name of an event_reason */
+    uint64_t sequence;  /* grows by one with each happening of the process */
+    const char *reason; /* name of an event_reason */
     bool warning, on_node;
     struct slice name, message;
 };
@@ -43,16 +44,17 @@ struct snapshot_node {
 struct snapshot {
     uint64_t sequence, now_ns, wall_ns;
     struct slice version, cluster_name;
-    bool live;      /* the loop turns */
-    bool ready;     /* synced with Kubernetes and EC2: /readyz */
+    bool live;                      /* the loop turns */
+    bool ready;                     /* synced with Kubernetes and EC2: /readyz */
     struct slice not_ready_because; /* what is awaited, and since when it fails */
     bool leader, dry_run;
     const struct pool_status *pools; /* deep */
     uint32_t pool_count;
-    const struct snapshot_node *nodes; /* at most a few hundred: the neediest first; totals are in pools */
+    /* at most a few hundred: the neediest first; totals are in pools */
+    const struct snapshot_node *nodes;
     uint32_t node_count, node_total;
     uint32_t decisions[PLAN_DECISION_CloudQuota + 1]; /* nodes by decision */
-    const struct happening *happenings; /* the last few hundred */
+    const struct happening *happenings;               /* the last few hundred */
     uint32_t happening_count;
     struct ec2_stats ec2;
     struct kube_stats kube;
@@ -64,7 +66,8 @@ struct snapshot {
     uint64_t resident_bytes;
 };
 
-/* Reference counted; the last drop frees the arena that all of it lives in. Safe between threads. */
+/* Reference counted; the last drop frees the arena that all of it lives in. Safe
+ * between threads. */
 struct snapshot_ref;
 struct snapshot_ref *snapshot_new(struct arena **ret_arena, struct snapshot **ret); /* count 1 */
 struct snapshot_ref *snapshot_hold(struct snapshot_ref *ref);

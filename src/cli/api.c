@@ -1,7 +1,8 @@
 /*
  * api.c - one request and its whole answer, with the identity that the kubeconfig gives.
  *
- * Knows how a kubeconfig's user convinces the API server. Refuses to know what is asked. A command runs once, so nothing is kept or refreshed.
+ * Knows how a kubeconfig's user convinces the API server. Refuses to know what is asked. A
+ * command runs once, so nothing is kept or refreshed.
  */
 #include <assert.h>
 

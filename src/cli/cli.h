@@ -3,7 +3,8 @@
  *
  *   main.c --> status.c, explain.c, events.c --> source.c --> a running controller's /api/state, or
  *                                                         --> api.c --> the Kubernetes API, or
- *                                                         --> run.h: the planner itself, here and read-only
+ *                                                         --> run.h: the planner itself, here and
+ * read-only
  */
 #ifndef HEADROOM_CLI_H
 #define HEADROOM_CLI_H
@@ -26,7 +27,8 @@ struct cli {
 
 /* ---- where facts come from (source.c, api.c) ---- */
 
-/* A GET of a URL that needs no identity, or, with `access`, of a path of the API server. The whole body, in the arena.
+/* A GET of a URL that needs no identity, or, with `access`, of a path of the API server. The
+ * whole body, in the arena.
  * ERR_NOT_FOUND, ERR_DENIED by status. */
 enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice target,
                  struct slice *ret, struct error *error) ERR_CHECKED;

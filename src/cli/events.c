@@ -1,7 +1,8 @@
 /*
  * events.c - `headroom events`: what the controller told, the newest last.
  *
- * Knows the shapes of events.k8s.io/v1 and of the controller's happenings. Refuses to know what they are about.
+ * Knows the shapes of events.k8s.io/v1 and of the controller's happenings. Refuses to know what
+ * they are about.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /*
  * explain.c - `headroom explain NODE`: what was decided for a node, and from which facts.
  *
- * Knows a decision's inputs and how to say them. Refuses to decide: the planner does, the controller's own or one that runs here for a moment
+ * Knows a decision's inputs and how to say them. Refuses to decide: the planner does, the
+ * controller's own or one that runs here for a moment
  * and may only read.
  */
 #include "cli.h"

@@ -1,5 +1,6 @@
 /*
- * main.c - the `headroom` command, which is also `kubectl headroom`: reads its line, runs one command, prints.
+ * main.c - the `headroom` command, which is also `kubectl headroom`: reads its line, runs one
+ * command, prints.
  *
  * Knows the commands' names. Refuses to know how they find their answers.
  */

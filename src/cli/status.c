@@ -1,7 +1,8 @@
 /*
  * status.c - `headroom status` and `headroom forecast`: how much room there is, and for how long.
  *
- * Knows the fields of a SubnetPool's status; the controller's state has the same under other roofs. Refuses to judge: what is low was decided
+ * Knows the fields of a SubnetPool's status; the controller's state has the same under other
+ * roofs. Refuses to judge: what is low was decided
  * by the controller.
  */
 #include <headroom/table.h>

@@ -1,8 +1,10 @@
 /*
- * engine_test.c - the three machines joined: a scripted API server on one side, the modelled EC2 on the other, a clock that
+ * engine_test.c - the three machines joined: a scripted API server on one side, the modelled EC2
+ * on the other, a clock that
  * the test turns in between.
  *
- * Knows engine.h, snapshot.h and what the two outsides speak. Refuses to know the inside of a machine.
+ * Knows engine.h, snapshot.h and what the two outsides speak. Refuses to know the inside of a
+ * machine.
  */
 #include <headroom/engine.h>
 #include <headroom/sim.h>
@@ -200,7 +202,8 @@ static void bring(struct rig *rig, const struct answer *it)
     }
 }
 
-/* The next thing that is due: an answer, else the engine's own deadline. False: nothing until the limit. */
+/* The next thing that is due: an answer, else the engine's own deadline. False: nothing until the
+ * limit. */
 static bool turn(struct rig *rig, uint64_t limit_ns)
 {
     uint32_t first = ANSWERS_MAX;
