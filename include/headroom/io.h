@@ -1,8 +1,10 @@
 /*
  * io.h - the only system calls: HTTP on libcurl, files, programs, clocks, signals.
  *
- * One thread, one loop: io_wait() runs curl_multi_poll with the signals' descriptor as an extra one and returns the fetch events that came in.
- * HTTP/1.1; a connection of its own for each stream, kept-alive ones for the rest; certificates always checked unless told otherwise.
+ * One thread, one loop: io_wait() runs curl_multi_poll with the signals' descriptor as an extra
+ * one and returns the fetch events that came in.
+ * HTTP/1.1; a connection of its own for each stream, kept-alive ones for the rest; certificates
+ * always checked unless told otherwise.
  */
 #ifndef HEADROOM_IO_H
 #define HEADROOM_IO_H
@@ -14,7 +16,8 @@ struct io;
 enum err io_new(struct io **ret, struct error *error) ERR_CHECKED;
 void io_free(struct io *io);
 
-uint64_t io_now_ns(void);  /* CLOCK_BOOTTIME: also runs while suspended, so that a lease is never thought fresh */
+/* CLOCK_BOOTTIME: also runs while suspended, so that a lease is never thought fresh */
+uint64_t io_now_ns(void);
 uint64_t io_wall_ns(void); /* CLOCK_REALTIME */
 uint64_t io_seed(void);    /* from the kernel */
 
@@ -22,11 +25,12 @@ uint64_t io_seed(void);    /* from the kernel */
 void io_start(struct io *io, const struct fetch *fetch);
 void io_cancel(struct io *io, uint64_t id);
 
-/* Waits until deadline_ns at the latest, less if something came. Returns the events of this round; they and what they point to live until
- * the next io_wait. */
+/* Waits until deadline_ns at the latest, less if something came. Returns the events of this
+ * round; they and what they point to live until the next io_wait. */
 const struct fetch_event *io_wait(struct io *io, uint64_t deadline_ns, uint32_t *ret_count);
 
-/* The signals that ask us to stop (SIGTERM, SIGINT) are blocked and counted here: how many so far. */
+/* The signals that ask us to stop (SIGTERM, SIGINT) are blocked and counted here: how many so
+ * far. */
 uint32_t io_stop_requests(const struct io *io);
 
 /* Wakes io_wait from another thread. */
@@ -39,6 +43,8 @@ enum err io_read_file(struct arena *arena, const char *path, size_t max, struct 
                       struct error *error) ERR_CHECKED;
 /* Writes all of it to a file descriptor (1: stdout, 2: stderr). */
 enum err io_write(int fd, struct slice s, struct error *error) ERR_CHECKED;
+/* Makes or replaces the file. The error names the path. */
+enum err io_write_file(const char *path, struct slice s, struct error *error) ERR_CHECKED;
 /* What this process has used so far: CPU of user and system, memory that is resident now. */
 void io_usage(double *ret_cpu_seconds, uint64_t *ret_resident_bytes);
 /* This machine's (in a pod: the pod's) name, in the arena. */

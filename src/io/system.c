@@ -108,6 +108,24 @@ enum err io_write(int fd, struct slice s, struct error *error)
     return ERR_OK;
 }
 
+enum err io_write_file(const char *path, struct slice s, struct error *error)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0) {
+        return error_set(error, errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO,
+                         "cannot write %s: %s", path, strerror(errno));
+    }
+    enum err err = io_write(fd, s, error);
+    if (close(fd) != 0 && err == ERR_OK) {
+        err = error_set(error, ERR_IO, "cannot write: %s", strerror(errno));
+    }
+    if (err != ERR_OK) {
+        (void)error_prefix(error, "%s", path);
+    }
+    return err;
+}
+
 static uint64_t resident_bytes(void)
 {
     char text[128];
