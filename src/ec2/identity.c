@@ -305,11 +305,14 @@ void ec2_identity_found(struct ec2 *ec2, const char *source)
 void ec2_identity_fail(struct ec2 *ec2, bool unavailable, const char *format, ...)
 {
     struct identity *identity = &ec2->identity;
+    char error[ERROR_TEXT_MAX];
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(identity->error, sizeof(identity->error), format, args);
+    (void)vsnprintf(error, sizeof(error), format, args);
     va_end(args);
+    bool repeated = identity->failed && strcmp(error, identity->error) == 0;
+    memcpy(identity->error, error, sizeof(error));
     wipe_credentials(&identity->found.credentials);
     wipe_answer(identity);
     arena_reset(&identity->work);
@@ -323,7 +326,7 @@ void ec2_identity_fail(struct ec2 *ec2, bool unavailable, const char *format, ..
                         slice_of(identity->error));
     }
     struct log_record *record = log_add(
-        ec2->logs, LOG_WARN, "ec2",
+        ec2->logs, repeated ? LOG_DEBUG : LOG_WARN, "ec2",
         still_good(ec2) ? "cannot renew AWS credentials yet, the old ones still hold"
                         : "no AWS credentials");
     log_text(ec2->logs, record, "error", slice_of(identity->error));

@@ -7,7 +7,7 @@ load lib
 @test "botocore signs every request as we do and would send the same" {
     local requests=$BATS_TEST_TMPDIR/requests.jsonl suite
     for suite in ec2 ec2_reads ec2_identity; do
-        TEST_EC2_REQUESTS=$requests timeout 120 "$ROOT/build/tests/unit" "$suite" >/dev/null
+        TEST_EC2_REQUESTS=$requests timeout 120 "${HEADROOM_BIN:-$ROOT/build}/tests/unit" "$suite" >/dev/null
     done
     run "$HEADROOM_VENV/bin/python" "$BATS_TEST_DIRNAME/botocore_check.py" "$requests"
     echo "$output"

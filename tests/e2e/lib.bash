@@ -189,7 +189,7 @@ controller_kill() {
 
 metric() { curl -fsS --max-time 5 "$METRICS/metrics" | awk -v name="$1" '$1 == name {print $2}'; }
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
-controller_ready() { curl -fsS --max-time 5 "$METRICS/readyz"; }
+controller_ready() { curl -sS --fail-with-body --max-time 5 "$METRICS/readyz"; }
 log_says() { grep -Ei -- "$1" "$WORK/controller.log"; }
 
 # ---- Kubernetes ----
