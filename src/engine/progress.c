@@ -162,6 +162,11 @@ void progress_event(struct engine *engine, const struct plan_event *event)
             cover(engine, &event->enis.instances[i]);
         }
         break;
+    case PLAN_SWEEP: /* the planner knows an instance's ENIs by a sweep as well */
+        for (uint32_t i = 0; i < event->enis.count && engine->uncovered > 0; i++) {
+            cover(engine, &event->enis.enis[i].instance);
+        }
+        break;
     case PLAN_TYPE:
         know_type(engine, event->type.name);
         break;
