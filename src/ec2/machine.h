@@ -152,6 +152,7 @@ struct observe_batch {
 struct cycle {
     uint64_t due_ns;   /* next begin */
     uint64_t asked_ns; /* begin of the last complete one; 0: never */
+    uint64_t apart_ns; /* the least between two of them when they are asked for */
     uint32_t failures; /* in a row */
     bool busy;
     bool again; /* asked for while one was under way */

@@ -19,7 +19,7 @@
 #define RESERVATIONS_PACE_NS (1800 * SECOND_NS)
 #define DENIED_PACE_NS (60 * SECOND_NS)
 #define OPTIONAL_DENIED_PACE_NS (1800 * SECOND_NS)
-#define SUBNETS_APART_NS (500 * MS_NS)
+#define READS_APART_NS (500 * MS_NS)
 #define SUBNET_PACE_LEAST_NS SECOND_NS
 #define FAILED_BASE_NS (2 * SECOND_NS)
 #define FAILED_CAP_NS (60 * SECOND_NS)
@@ -116,10 +116,9 @@ static void cycle_complete(struct ec2 *ec2, struct cycle *cycle, const struct ca
     cycle->busy = false;
     cycle->failures = 0;
     cycle->asked_ns = call->asked_ns;
-    cycle->due_ns = call->asked_ns + pace_ns;
-    if (cycle->again) {
-        cycle->due_ns = call->asked_ns + SUBNETS_APART_NS;
-    }
+    /* A read of many pages costs as many calls: the next surprise waits longer. */
+    cycle->apart_ns = READS_APART_NS + call->pages * SECOND_NS;
+    cycle->due_ns = call->asked_ns + (cycle->again ? cycle->apart_ns : pace_ns);
     if (cycle->due_ns < ec2->now_ns) {
         cycle->due_ns = ec2->now_ns;
     }
@@ -252,7 +251,7 @@ static void on_subnets(struct ec2 *ec2, struct call *call, const struct outcome 
 
 static void read_now(struct ec2 *ec2, struct cycle *cycle)
 {
-    uint64_t earliest = cycle->asked_ns ? cycle->asked_ns + SUBNETS_APART_NS : ec2->now_ns;
+    uint64_t earliest = cycle->asked_ns ? cycle->asked_ns + cycle->apart_ns : ec2->now_ns;
 
     if (cycle->busy) {
         cycle->again = true;
