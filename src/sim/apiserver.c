@@ -520,6 +520,15 @@ static void begin_watch(struct api *api, enum api_kind kind, const struct api_se
     }
 }
 
+/* Once a minute, and shortly before the watch ends. */
+static uint64_t next_bookmark(const struct api_watch *watch, uint64_t now_ns)
+{
+    uint64_t last_ns = watch->end_ns - 2 * S_NS;
+    uint64_t next_ns = now_ns + BOOKMARK_NS;
+
+    return now_ns < last_ns && next_ns > last_ns ? last_ns : next_ns;
+}
+
 void api_advance(struct api *api, uint64_t now_ns, uint64_t wall_ns)
 {
     api->now_ns = now_ns;
@@ -531,7 +540,7 @@ void api_advance(struct api *api, uint64_t now_ns, uint64_t wall_ns)
         }
         if (watch->bookmark_ns <= now_ns) {
             api_bookmark(api, watch);
-            watch->bookmark_ns = now_ns + BOOKMARK_NS;
+            watch->bookmark_ns = next_bookmark(watch, now_ns);
         }
         if (watch->end_ns <= now_ns) {
             watch->over = true;

@@ -11,7 +11,7 @@
 #define SETTLED_NS (600 * SIM_S) /* after the last fault: by then all must be well */
 #define REASON_NS (60 * SIM_S)   /* a wait of so long needs a reason */
 
-enum { LEAK_MINUTES = 10, QUIET_CALLS = 12 };
+enum { LEAK_MINUTES = 10, QUIET_CALLS = 20 };
 
 void world_violate(struct world *world, const char *format, ...)
 {

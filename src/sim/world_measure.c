@@ -107,14 +107,23 @@ static uint32_t best_subnet(struct world *world, const struct world_node *node, 
     return best;
 }
 
+/* Addresses that an ENI of the node takes. */
+static uint32_t places(const struct world *world, const struct world_node *node)
+{
+    uint32_t most = node->type.ips_per_eni - 1;
+
+    return world->settings.prefix_delegation && node->type.prefixes ? most * PREFIX_SIZE : most;
+}
+
 bool world_helpable(struct world *world, uint32_t row)
 {
     const struct world_node *node = &world->nodes[row];
+    bool room_lent = node->lent < node->lent_enis * places(world, node);
 
     if (node->phase != NODE_UP) {
         return false;
     }
-    return room_on_eni(world, node) ||
+    return room_on_eni(world, node) || (room_lent && best_subnet(world, node, 1) != ROW_NONE) ||
            (has_slot(world, node) && best_subnet(world, node, 2) != ROW_NONE);
 }
 
@@ -279,22 +288,18 @@ bool world_oracle_lend(struct world *world, uint32_t pod)
 {
     struct world_pod *row = &world->pods[pod];
     struct world_node *node = &world->nodes[row->node];
-    uint32_t most = node->type.ips_per_eni - 1;
     uint32_t subnet = best_subnet(world, node, 1);
 
-    if (world->settings.prefix_delegation && node->type.prefixes) {
-        most *= 16;
-    }
     if (subnet == ROW_NONE || !world_helpable(world, row->node)) {
         return false;
-    }
-    if (node->lent == node->lent_enis * most && !room_on_eni(world, node)) {
-        node->lent_enis++;
     }
     if (!take(world, subnet, &row->ip)) {
         return false;
     }
     node->lent++;
+    if (node->lent > node->lent_enis * places(world, node)) {
+        node->lent_enis += has_slot(world, node);
+    }
     row->lent_subnet = subnet;
     return true;
 }
