@@ -242,7 +242,7 @@ static bool renewal_failed(const struct ec2 *ec2, const struct call *call)
 /* False: it has to wait. */
 static bool try_send(struct ec2 *ec2, struct call *call)
 {
-    if (call->due_ns > ec2->now_ns) {
+    if (call->due_ns > ec2->now_ns || (ec2->stopping && !call->mutation)) {
         return false;
     }
     if (ec2_op_mutates(call->op) && ec2->now_ns >= ec2->fence_ns) {
@@ -309,7 +309,7 @@ uint64_t ec2_calls_deadline_ns(struct ec2 *ec2)
 
     for (uint32_t i = 0; i < CALLS_MAX; i++) {
         struct call *call = &ec2->calls[i];
-        if (call->state != CALL_WAITING || !ready ||
+        if (call->state != CALL_WAITING || !ready || (ec2->stopping && !call->mutation) ||
             ec2->identity.generation < call->generation_least) {
             continue;
         }

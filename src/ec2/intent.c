@@ -83,6 +83,10 @@ static void end(struct ec2 *ec2, struct mutation *m)
     ec2->mutations_active -= m->state != MUTATION_QUEUED;
     arena_reset(&m->arena);
     m->state = MUTATION_FREE;
+    uint32_t handle = (uint32_t)(m - ec2->mutations);
+    if (handle < ec2->mutation_hint) {
+        ec2->mutation_hint = handle;
+    }
 }
 
 static void done(struct ec2 *ec2, struct mutation *m, uint32_t ips, uint32_t prefixes)
@@ -420,11 +424,13 @@ static void on_call(struct ec2 *ec2, struct call *call, const struct outcome *ou
 
 static uint32_t free_place(struct ec2 *ec2)
 {
-    for (uint32_t i = 0; i < ec2->mutation_count; i++) {
+    for (uint32_t i = ec2->mutation_hint; i < ec2->mutation_count; i++) {
         if (ec2->mutations[i].state == MUTATION_FREE) {
+            ec2->mutation_hint = i + 1;
             return i;
         }
     }
+    ec2->mutation_hint = ec2->mutation_count + 1;
     mem_reserve(&ec2->mutations, &ec2->mutation_capacity, ec2->mutation_count + 1,
                 sizeof(*ec2->mutations));
     arena_init(&ec2->mutations[ec2->mutation_count].arena);

@@ -34,7 +34,8 @@ enum {
     OBSERVE_BATCH_MAX = 200, /* EC2's limit of values in one filter */
     OBSERVES_MAX = 4,        /* describes of instances at a time */
     PAGE_ROWS = 1000,        /* EC2's limit of MaxResults */
-    RESPONSE_MAX = 8 * 1024 * 1024
+    RESPONSE_MAX = 32 * 1024 *
+                   1024 /* 1,000 ENIs with 50 addresses each have 12 MB; read as they come */
 };
 
 /* ---- one call ---- */
@@ -251,6 +252,7 @@ struct ec2 {
     struct mutation *mutations;
     uint32_t mutation_count, mutation_capacity;
     uint32_t mutations_active; /* neither free nor queued */
+    uint32_t mutation_hint;    /* no place before it is free */
     struct queue queues[QUEUE_COUNT];
     uint64_t mutation_sequence;
     uint64_t fence_ns;
