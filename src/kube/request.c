@@ -169,6 +169,8 @@ void request_event(struct kube *kube, const struct fetch_event *event)
     case FETCH_HEAD:
         request->status = event->status;
         request->retry_after_ms = event->retry_after_ms;
+        /* An accepted stream is a sign of life, before its first byte comes. */
+        on_body(kube, request, (struct slice){ "", 0 });
         break;
     case FETCH_BODY:
         on_body(kube, request, event->body);

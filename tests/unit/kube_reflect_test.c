@@ -435,6 +435,28 @@ TEST(kube, calls_its_picture_stale_when_nothing_comes_any_more)
     fake_done(api);
 }
 
+TEST(kube, takes_an_accepted_watch_for_a_sign_of_life)
+{
+    static const char *const paths[] = { "/api/v1/nodes", "/api/v1/pods", "/kube-system/pods",
+                                         "/subnetpools", "/daemonsets" };
+    struct fake *api = synced("");
+
+    (void)fake_trace(api);
+    fake_pass(api, 60 * FAKE_SECOND);
+    for (uint32_t i = 0; i < 5; i++) {
+        fake_end(api, fake_watch(api, paths[i]), ERR_UNAVAILABLE, "connection reset");
+        fake_pass(api, 5 * FAKE_SECOND);
+        fake_head(api, fake_request(api, "GET", paths[i]), 200, 0);
+    }
+    struct fake_fetch *eniconfigs = fake_peek(api, "GET", "/eniconfigs?");
+    if (eniconfigs) {
+        fake_answer(api, eniconfigs, 404, SLICE(NO_STATUS));
+    }
+    fake_pass(api, 20 * FAKE_SECOND);
+    expect(!slice_contains(fake_trace(api), SLICE("stale")));
+    fake_done(api);
+}
+
 TEST(kube, bounds_what_a_hostile_server_sends)
 {
     static const struct {
