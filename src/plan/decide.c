@@ -121,21 +121,37 @@ static struct plan_want want_bare(const struct planner *p, const struct node_row
     return (struct plan_want){ .want = WANT_BARE, .urgency = URGENT_FORECAST };
 }
 
-/* Not low, or low and helping itself: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it
- * would be kept. */
+/* Not low: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it would
+ * be kept. */
 static struct plan_want want_early(const struct planner *p, const struct node_row *node,
-                                   const struct view *v, enum plan_decision_kind otherwise)
+                                   const struct view *v)
 {
-    enum plan_decision_kind kind = v->coming_enis > 0 ? on_its_way(p, node) : otherwise;
-
-    if ((uint64_t)v->addresses + v->coming >= v->max_pods || node_is_ahead(v) ||
-        node->unschedulable || !node_keeps_bare(p, v)) {
-        return nothing(kind);
+    if ((uint64_t)v->addresses + v->coming >= v->max_pods) {
+        return nothing(PLAN_DECISION_Enough);
     }
-    if (v->slots_used >= v->slots && (v->room > 0 || v->coming_enis > 0)) {
-        return nothing(kind); /* as far ahead as the instance allows */
+    if (v->coming_enis > 0) {
+        return nothing(on_its_way(p, node));
+    }
+    if (v->can_grow_later || node->unschedulable || !node_keeps_bare(p, v)) {
+        return nothing(PLAN_DECISION_Enough);
     }
     return want_bare(p, node);
+}
+
+/* An ENI that is being made can be given more as soon as it is there: one call instead of the three of another ENI.
+ * Pods of one wave come one after the other, and the first of them has ordered it. */
+static bool soon_has_room(const struct planner *p, const struct node_row *node,
+                          const struct view *v, uint32_t slots)
+{
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        const struct order *order = &p->orders[i];
+        uint32_t used = v->prefixes ? order->prefixes : order->ips;
+        if (!order->over && !order->mend && order->kind == ORDER_ATTACH &&
+            p->now_ns - order->began_ns < SOON_NS && used + slots <= v->k) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What is attached or on its way and not adopted does not suffice for the pods that wait. */
@@ -172,13 +188,13 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
         return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
     }
     if (!v->low && !v->short_now && !short_of_min) {
-        return want_early(p, node, v, PLAN_DECISION_Enough);
+        return want_early(p, node, v);
     }
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
         return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
     }
     if (v->can_grow_later && !is_stuck(p, node, v)) {
-        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
+        return nothing(PLAN_DECISION_AgentCanGrow);
     }
     uint32_t wanted = node_wanted(v, pool->min_ips_per_node);
     uint32_t pods = v->left < 0 ? (uint32_t) - (int64_t)v->left : 1;
@@ -190,13 +206,12 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     };
     filled.least = filled.least < v->k ? filled.least : v->k;
     if (v->coming_enis > 0 || has_assign(p, node)) {
-        return v->short_now ? want_more(p, node, v, filled)
-                            : want_early(p, node, v, on_its_way(p, node));
+        return v->short_now ? want_more(p, node, v, filled) : nothing(on_its_way(p, node));
     }
     if (v->can_grow_now && !is_stuck(p, node, v)) {
         /* It still grows, into what is dying: what it gets now and ours together would be too much.
          */
-        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
+        return node_keeps_bare(p, v) ? want_bare(p, node) : nothing(PLAN_DECISION_AgentCanGrow);
     }
     if (wanted == 0) {
         return nothing(PLAN_DECISION_Enough);
@@ -582,13 +597,6 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
-/* Does a fresh count of the subnets bring this node on? */
-static bool reads_help(const struct node_row *node)
-{
-    return node->kind != PLAN_DECISION_Adopting && node->kind != PLAN_DECISION_AtENILimit &&
-           node->kind != PLAN_DECISION_AtPodLimit;
-}
-
 static void decide_served(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
@@ -603,6 +611,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     node->low = v.low;
     node->can_grow = v.can_grow_later;
     node->stall_in_s = node_stall_in_s(p, node, &v);
+    count_waiting(p, node, v.short_now && !v.can_grow_later);
     p->zones[node->zone].sizes |= UINT64_C(1) << (v.k + 1 < 63 ? v.k + 1 : 63);
     struct plan_want want = want_of(p, node, &v);
     node->want = (uint8_t)want.want;
@@ -625,7 +634,6 @@ static void decide_served(struct planner *p, uint32_t handle)
     if (node->handed_back_ns != 0 && node->kind == PLAN_DECISION_HandedBack) {
         plan_wake(p, handle, node->handed_back_ns + HAND_BACK_NS);
     }
-    count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);
     status_class(p, node, class_of(node, &v));
 }
