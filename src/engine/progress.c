@@ -92,6 +92,7 @@ bool progress_node(struct engine *engine, const struct node *node, struct ec2_in
         return false;
     }
     known->instance = instance;
+    known->told_ns = engine->now_ns;
     index_add(&engine->by_instance, engine->nodes, row);
     engine->instances++;
     engine->uncovered++;
@@ -138,13 +139,31 @@ static void know_type(struct engine *engine, struct slice name)
     }
 }
 
+static void cover_row(struct engine *engine, uint32_t row)
+{
+    if (!engine->nodes[row].covered) {
+        engine->nodes[row].covered = true;
+        engine->uncovered--;
+    }
+}
+
 static void cover(struct engine *engine, const struct aws_id *instance)
 {
     uint32_t row = index_find(&engine->by_instance, engine->nodes, aws_id_slice(instance));
 
-    if (row != INDEX_NONE && !engine->nodes[row].covered) {
-        engine->nodes[row].covered = true;
-        engine->uncovered--;
+    if (row != INDEX_NONE) {
+        cover_row(engine, row);
+    }
+}
+
+/* A read of every ENI says all about the instances that were there when it began. */
+static void cover_all(struct engine *engine, uint64_t asked_ns)
+{
+    for (uint32_t row = 0; row < engine->node_count; row++) {
+        const struct engine_node *node = &engine->nodes[row];
+        if (node->instance.text[0] != '\0' && node->told_ns <= asked_ns) {
+            cover_row(engine, row);
+        }
     }
 }
 
@@ -162,10 +181,11 @@ void progress_event(struct engine *engine, const struct plan_event *event)
             cover(engine, &event->enis.instances[i]);
         }
         break;
-    case PLAN_SWEEP: /* the planner knows an instance's ENIs by a sweep as well */
-        for (uint32_t i = 0; i < event->enis.count && engine->uncovered > 0; i++) {
-            cover(engine, &event->enis.enis[i].instance);
-        }
+    case PLAN_SWEEP:
+        cover_all(engine, event->enis.asked_ns);
+        break;
+    case PLAN_LEASE:
+        engine->leader = event->leader;
         break;
     case PLAN_TYPE:
         know_type(engine, event->type.name);
@@ -183,11 +203,17 @@ void progress_event(struct engine *engine, const struct plan_event *event)
     }
 }
 
+/* A replica that stands by asks for no ENIs: it will when it leads. */
+static bool needs_enis(const struct engine *engine)
+{
+    return engine->uncovered > 0 && (engine->leader || engine->dry_run);
+}
+
 bool engine_planned(const struct engine *engine)
 {
     return engine->planned ||
            (engine->kube_synced && (engine->subnets_seen || engine->instances == 0) &&
-            engine->uncovered == 0 && engine->types_known == engine->types.count);
+            !needs_enis(engine) && engine->types_known == engine->types.count);
 }
 
 static void add_awaited(struct buf *out, const char *what)
@@ -238,7 +264,7 @@ struct slice engine_awaits(const struct engine *engine, struct arena *arena)
     if (!engine->kube_synced) {
         add_kube_awaits(engine, &text);
     }
-    if (engine->instances > 0 && (!engine->subnets_seen || engine->uncovered > 0)) {
+    if (engine->instances > 0 && (!engine->subnets_seen || needs_enis(engine))) {
         add_ec2_awaits(engine, &text);
     }
     for (uint32_t i = 0; i < engine->types.count; i++) {

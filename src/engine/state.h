@@ -27,6 +27,7 @@ struct engine_node {
     char *name;             /* owned; NULL: the row is free */
     struct aws_id instance; /* "": not told to EC2 */
     bool covered;           /* its ENIs have been read */
+    uint64_t told_ns;       /* when EC2 heard of it */
 };
 
 /* An attach, assign or delete that has not ended. */
@@ -70,7 +71,7 @@ struct engine {
     bool *type_known;
     uint32_t types_known, type_capacity;
 
-    bool kube_synced, subnets_seen, planned;
+    bool kube_synced, subnets_seen, leader, planned;
     enum cloud_code cloud_code;
     char cloud_message[ERROR_TEXT_MAX];
 

@@ -46,6 +46,12 @@ static const char scenario[] =
     "\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"aws-node\","                    \
     "\"image\":\"example/amazon-k8s-cni:v1.23.2\",\"env\":[]}]}}}}"
 
+#define LEASE                                                                                      \
+    "{\"metadata\":{\"name\":\"headroom-controller\",\"uid\":\"u-8\",\"resourceVersion\":\"8\"},"  \
+    "\"spec\":{\"holderIdentity\":\"other\",\"leaseDurationSeconds\":15,"                          \
+    "\"acquireTime\":\"2026-01-02T03:00:00.000000Z\",\"renewTime\":\"2026-01-02T03:20:44."         \
+    "000000Z\"}}"
+
 /* What is on its way to the engine. */
 struct answer {
     uint64_t id, at_ns;
@@ -65,7 +71,7 @@ struct rig {
     struct buf
         asked; /* "GET /api/v1/nodes?...\n" of Kubernetes, "CreateNetworkInterface\n" of EC2 */
     struct buf logs;
-    bool kube_down;
+    bool kube_down, lease_taken;
     const char *pods;
 };
 
@@ -120,6 +126,8 @@ static void ask_kube(struct rig *rig, const struct fetch *fetch)
         answer(rig, (struct answer){ .id = fetch->id, .end = ERR_UNAVAILABLE });
     } else if (get && slice_contains(target, SLICE("watch=true"))) {
         answer(rig, (struct answer){ .id = fetch->id, .status = 200, .open = true });
+    } else if (get && rig->lease_taken && slice_contains(target, SLICE("/leases"))) {
+        answer(rig, (struct answer){ .id = fetch->id, .status = 200, .body = SLICE(LEASE) });
     } else if (slice_contains(target, SLICE("eniconfigs")) ||
                (get && slice_contains(target, SLICE("/leases/")))) {
         answer(rig, (struct answer){ .id = fetch->id, .status = 404, .body = SLICE(NO_STATUS) });
@@ -249,7 +257,8 @@ static uint64_t ticking_clock(void)
     return now += 1500; /* a plan step takes 1.5 us */
 }
 
-static struct rig *start(const struct engine_config *given, const char *pods)
+static struct rig *start_beside(const struct engine_config *given, const char *pods,
+                                bool lease_taken)
 {
     struct rig *rig = ARENA_NEW(test_arena(), struct rig);
     struct engine_config config = *given;
@@ -257,6 +266,7 @@ static struct rig *start(const struct engine_config *given, const char *pods)
 
     rig->now_ns = 1000 * SECOND;
     rig->pods = pods;
+    rig->lease_taken = lease_taken;
     arena_init(&rig->arena);
     buf_init(&rig->asked, 4 << 20);
     buf_init(&rig->logs, 4 << 20);
@@ -279,6 +289,11 @@ static struct rig *start(const struct engine_config *given, const char *pods)
     rig->engine = engine_new(&config);
     step(rig, &(struct engine_input){ .kind = ENGINE_TICK });
     return rig;
+}
+
+static struct rig *start(const struct engine_config *given, const char *pods)
+{
+    return start_beside(given, pods, false);
 }
 
 static void drain(struct rig *rig, const char *subnet)
@@ -402,6 +417,22 @@ TEST(engine, acts_only_while_it_holds_the_lease_and_gives_it_back_at_the_end)
     pass(rig, 5 * SECOND);
     expect(engine_stopped(rig->engine));
     expect_contains(buf_slice(&rig->asked), "/leases/");
+    expect_u64(times(rig, "CreateNetworkInterface"), 0);
+    finish(rig);
+}
+
+TEST(engine, is_ready_also_as_the_one_that_stands_by)
+{
+    struct rig *rig = start_beside(&(struct engine_config){ .kube.leader_elect = true }, THREE_WAIT,
+                                   true);
+
+    drain(rig, "subnet-nodes");
+    pass(rig, 10 * SECOND);
+    expect(engine_planned(rig->engine));
+    struct snapshot_ref *ref = engine_snapshot(rig->engine, rig->now_ns, FAKE_WALL + rig->now_ns);
+    expect(snapshot_get(ref)->ready && !snapshot_get(ref)->leader);
+    expect_text(snapshot_get(ref)->kube.leader_identity, "other");
+    snapshot_drop(ref);
     expect_u64(times(rig, "CreateNetworkInterface"), 0);
     finish(rig);
 }
