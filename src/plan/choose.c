@@ -97,6 +97,46 @@ static uint32_t best_with(const struct planner *p, const struct node_row *node,
     return best;
 }
 
+static bool has_eni_in(const struct planner *p, const struct node_row *node, uint32_t subnet)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (node->enis[i].subnet == subnet) {
+            return true;
+        }
+    }
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        if (p->orders[i].kind == ORDER_ATTACH && p->orders[i].subnet == subnet) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where nothing lasts, a foot in another subnet is still better than none: its last addresses,
+ * and its recovery, are then within the agent's reach. Only while it has plenty for the nodes of
+ * the zone. */
+static uint32_t another_foothold(const struct planner *p, const struct node_row *node,
+                                 const struct view *v)
+{
+    const struct zone_row *zone = &p->zones[node->zone];
+    int64_t plenty = 2 * (int64_t)p->groups[node->group].count;
+    uint32_t best = NONE;
+
+    for (uint32_t i = 0; i < zone->subnet_count; i++) {
+        uint32_t subnet = zone->subnets[i];
+        enum subnet_state state = subnet_state_of(p, node->pool, subnet);
+        if ((state != SUBNET_Healthy && state != SUBNET_Low) || has_eni_in(p, node, subnet) ||
+            !choose_fits(p, node, subnet) ||
+            room_in(p, node, subnet, v) < (v->prefixes ? plenty / PREFIX_IPS + 1 : plenty)) {
+            continue;
+        }
+        if (best == NONE || better(p, node, subnet, best)) {
+            best = subnet;
+        }
+    }
+    return best;
+}
+
 static uint32_t roomiest(const struct planner *p, const struct node_row *node, const struct view *v,
                          int64_t least)
 {
@@ -128,6 +168,7 @@ bool choose_subnet(const struct planner *p, const struct node_row *node, const s
     if (wanted == 0) {
         /* In prefix mode a bare ENI is of use only where the agent finds blocks later. */
         subnet = best_with(p, node, v, v->prefixes ? 1 : 0, true);
+        subnet = subnet == NONE ? another_foothold(p, node, v) : subnet;
     } else {
         subnet = best_with(p, node, v, wanted, false);
         /* Where little is left, other nodes' waiting pods come before this node's spare addresses.

@@ -13,9 +13,10 @@
 
 /* Orders that may be under way at once. EC2's budget is smaller; what waits here can still be
  * decided anew. */
-#define SOON_NS (5 * SECOND_NS) /* an attach has long ended then, unless EC2 is slow or throttles */
 enum { WINDOW_WAITING = 64, WINDOW_FORECAST = 16 };
 
+/* An attach has long ended then, unless EC2 is slow or throttles. */
+static const uint64_t SOON_NS = 5 * SECOND_NS;
 static const uint64_t FRESH_NS = 5 * SECOND_NS;
 static const uint64_t FRESH_WAITING_NS = 30 * SECOND_NS;
 static const uint64_t FRESH_BARE_NS = MINUTE_NS;
@@ -121,33 +122,34 @@ static struct plan_want want_bare(const struct planner *p, const struct node_row
     return (struct plan_want){ .want = WANT_BARE, .urgency = URGENT_FORECAST };
 }
 
-/* Not low: the only thing worth doing is a bare ENI in a subnet that lasts, and only where it would
- * be kept. */
+/* Not low, or low and helping itself: the only thing worth doing is a bare ENI in a subnet that
+ * lasts, and only where it would be kept. */
 static struct plan_want want_early(const struct planner *p, const struct node_row *node,
-                                   const struct view *v)
+                                   const struct view *v, enum plan_decision_kind otherwise)
 {
-    if ((uint64_t)v->addresses + v->coming >= v->max_pods) {
-        return nothing(PLAN_DECISION_Enough);
-    }
     if (v->coming_enis > 0) {
-        return nothing(on_its_way(p, node));
+        return nothing(
+            on_its_way(p, node)); /* one after the other: the next when this one is adopted */
     }
-    if (v->can_grow_later || node->unschedulable || !node_keeps_bare(p, v)) {
-        return nothing(PLAN_DECISION_Enough);
+    if ((uint64_t)v->addresses + v->coming >= v->max_pods || node_is_ahead(v) ||
+        node->unschedulable || !node_keeps_bare(p, v)) {
+        return nothing(otherwise);
+    }
+    if (v->slots_used >= v->slots && v->room > 0) {
+        return nothing(otherwise); /* as far ahead as the instance allows */
     }
     return want_bare(p, node);
 }
 
-/* An ENI that is being made can be given more as soon as it is there: one call instead of the three of another ENI.
- * Pods of one wave come one after the other, and the first of them has ordered it. */
+/* An attach that ends in a moment leaves room for these pods, too: topping that ENI up then
+ * costs one call and no slot. */
 static bool soon_has_room(const struct planner *p, const struct node_row *node,
                           const struct view *v, uint32_t slots)
 {
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
-        uint32_t used = v->prefixes ? order->prefixes : order->ips;
-        if (!order->over && !order->mend && order->kind == ORDER_ATTACH &&
-            p->now_ns - order->began_ns < SOON_NS && used + slots <= v->k) {
+        if (order->kind == ORDER_ATTACH && !order->over && !order->mend && !order->listed &&
+            p->now_ns < order->began_ns + SOON_NS && v->k - order->ips - order->prefixes >= slots) {
             return true;
         }
     }
@@ -188,13 +190,13 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
         return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
     }
     if (!v->low && !v->short_now && !short_of_min) {
-        return want_early(p, node, v);
+        return want_early(p, node, v, PLAN_DECISION_Enough);
     }
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
         return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
     }
     if (v->can_grow_later && !is_stuck(p, node, v)) {
-        return nothing(PLAN_DECISION_AgentCanGrow);
+        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
     }
     uint32_t wanted = node_wanted(v, pool->min_ips_per_node);
     uint32_t pods = v->left < 0 ? (uint32_t) - (int64_t)v->left : 1;
@@ -211,7 +213,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (v->can_grow_now && !is_stuck(p, node, v)) {
         /* It still grows, into what is dying: what it gets now and ours together would be too much.
          */
-        return node_keeps_bare(p, v) ? want_bare(p, node) : nothing(PLAN_DECISION_AgentCanGrow);
+        return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
     }
     if (wanted == 0) {
         return nothing(PLAN_DECISION_Enough);
@@ -469,6 +471,22 @@ static void mend(struct planner *p, uint32_t handle)
     }
 }
 
+/* A node that is low and helps itself is about to change: soon, then ever less soon. */
+static void look_at_low(struct planner *p, uint32_t handle, const struct view *v)
+{
+    enum { TIMES = 6 };
+    struct node_row *node = &p->nodes[handle];
+    uint64_t due_ns = node->enis_asked_ns + (15 * SECOND_NS << node->low_reads);
+
+    if (!v->low || !v->can_grow_later) {
+        node->low_reads = 0;
+    } else if (node->low_reads < TIMES && p->now_ns < due_ns) {
+        plan_wake(p, handle, due_ns);
+    } else if (node->low_reads < TIMES && plan_observe(p, handle, URGENT_REFRESH)) {
+        node->low_reads++;
+    }
+}
+
 static void look_again(struct planner *p, uint32_t handle, const struct view *v)
 {
     const uint64_t doubt_ns = 5 * SECOND_NS;
@@ -480,6 +498,7 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
     } else if (node->recheck_ns != 0) {
         plan_wake(p, handle, node->recheck_ns);
     }
+    look_at_low(p, handle, v);
     if (v->waiting == 0 || node->waiting_ns == 0) {
         return;
     }
@@ -597,6 +616,36 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
+/* An agent that is low and refused falls silent for 120 s, and tries within five seconds of
+ * being low. */
+static bool follow_cooldown(const struct planner *p, struct node_row *node, const struct view *v)
+{
+    const uint64_t silent_ns = 125 * SECOND_NS;
+    bool sure = v->waiting > 0 || p->now_ns - node->enis_asked_ns <= 30 * SECOND_NS;
+
+    if (!v->fails || !sure || p->now_ns < node->cooldown_ns) {
+        return false;
+    }
+    node->cooldown_ns = p->now_ns + silent_ns;
+    return true;
+}
+
+static bool resume_orders(struct planner *p, uint32_t handle)
+{
+    if (p->nodes[handle].orders == NONE || !plan_acting(p)) {
+        return false;
+    }
+    ledger_again(p, handle);
+    return true;
+}
+
+/* Does a fresh count of the subnets bring this node on? */
+static bool reads_help(const struct node_row *node)
+{
+    return node->kind != PLAN_DECISION_Adopting && node->kind != PLAN_DECISION_AtENILimit &&
+           node->kind != PLAN_DECISION_AtPodLimit;
+}
+
 static void decide_served(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
@@ -604,14 +653,12 @@ static void decide_served(struct planner *p, uint32_t handle)
 
     enis_find_adoption(p, node);
     node_view(p, node, &v);
-    if (p->leader && plan_acting(p)) {
-        ledger_again(p, handle);
+    if (follow_cooldown(p, node, &v) || resume_orders(p, handle)) {
         node_view(p, node, &v);
     }
     node->low = v.low;
     node->can_grow = v.can_grow_later;
     node->stall_in_s = node_stall_in_s(p, node, &v);
-    count_waiting(p, node, v.short_now && !v.can_grow_later);
     p->zones[node->zone].sizes |= UINT64_C(1) << (v.k + 1 < 63 ? v.k + 1 : 63);
     struct plan_want want = want_of(p, node, &v);
     node->want = (uint8_t)want.want;
@@ -634,6 +681,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     if (node->handed_back_ns != 0 && node->kind == PLAN_DECISION_HandedBack) {
         plan_wake(p, handle, node->handed_back_ns + HAND_BACK_NS);
     }
+    count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);
     status_class(p, node, class_of(node, &v));
 }

@@ -15,6 +15,9 @@
  */
 #include "state.h"
 
+/* An ENI is adopted after about so long: an agent that is back sooner helps itself. */
+static const uint64_t SOONER_NS = MINUTE_NS;
+
 /* Agents with these modes give back what they do not want; only the first keeps an ENI that carries
  * nothing. */
 static void settings_of(const struct planner *p, struct view *v)
@@ -98,6 +101,11 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
     }
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static void count_slots(const struct planner *p, const struct node_row *node, struct view *v)
 {
     const struct instance_type *type = &p->types[node->type].limits;
@@ -107,18 +115,18 @@ static void count_slots(const struct planner *p, const struct node_row *node, st
     for (uint32_t i = 0; i < node->eni_count; i++) {
         trunk = trunk || node->enis[i].type == ENI_TRUNK;
     }
-    if (p->agent.max_eni > 0 && (uint32_t)p->agent.max_eni < slots) {
-        slots = (uint32_t)p->agent.max_eni;
-    }
-    if (node->pool != NONE && p->pools[node->pool].pool.max_enis_per_node > 0 &&
-        p->pools[node->pool].pool.max_enis_per_node < slots) {
-        slots = p->pools[node->pool].pool.max_enis_per_node;
-    }
     v->trunk_slot = p->agent.pod_eni && type->trunk && !trunk;
-    if (v->trunk_slot && slots > 0) {
+    if (v->trunk_slot) {
         slots--;
     }
-    v->slots = slots;
+    v->agent_slots = slots;
+    if (p->agent.max_eni > 0) {
+        v->agent_slots = least((uint32_t)p->agent.max_eni - (v->trunk_slot ? 1 : 0), slots);
+    }
+    /* The agent adopts beyond its MAX_ENI, but somebody set it for a reason: only the pool's own
+     * word goes beyond. */
+    uint32_t own = p->pools[node->pool].pool.max_enis_per_node;
+    v->slots = own > 0 ? least(own, slots) : v->agent_slots;
 }
 
 /* An agent with a WARM_IP_TARGET gives surplus back within seconds, one with warm prefixes within
@@ -245,7 +253,7 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
     uint32_t primary = primary_subnet(node);
     uint32_t slots = agent_request(v);
 
-    if (v->slots_used >= v->slots) {
+    if (v->slots_used >= v->agent_slots) {
         return sum;
     }
     if (p->agent.custom_networking) {
@@ -266,6 +274,38 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
     return sum;
 }
 
+static bool lasts(const struct planner *p, const struct node_row *node, uint32_t subnet)
+{
+    return subnet != NONE && p->subnets[subnet].known && !p->subnets[subnet].excluded &&
+           !subnet_dying(p, node->pool, subnet);
+}
+
+/* Addresses that may still be added to ENIs in subnets that last, those on their way included.
+ * What the agent moves from here to `addresses` leaves the sum as it was: a count of some
+ * minutes ago still tells how far the node can go. */
+static uint32_t lasting_room(const struct planner *p, const struct node_row *node,
+                             const struct view *v)
+{
+    uint32_t slots = 0;
+
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        const struct node_eni *eni = &node->enis[i];
+        uint32_t used = (uint32_t)eni->ips + eni->prefixes;
+        if (node_eligible(p, node, eni) && used < v->k && lasts(p, node, eni->subnet)) {
+            slots += v->k - used;
+        }
+    }
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        const struct order *order = &p->orders[i];
+        uint32_t used = order->ips + order->prefixes;
+        if (order->kind == ORDER_ATTACH && !order->over && !order->mend && !order->listed &&
+            !is_listed(node, order) && used < v->k && lasts(p, node, order->subnet)) {
+            slots += v->k - used;
+        }
+    }
+    return slots * v->unit;
+}
+
 static void find_growth(const struct planner *p, const struct node_row *node, struct view *v)
 {
     bool spoilt = false;
@@ -276,14 +316,39 @@ static void find_growth(const struct planner *p, const struct node_row *node, st
         return;
     }
     struct growth mine = grow_on_enis(p, node, v, true, &spoilt);
+    struct growth fresh = grow_by_eni(p, node, v);
     if (spoilt && !p->agent.subnet_discovery) {
-        mine = (struct growth){ false, false };
-    } else {
-        either(&mine, grow_by_eni(p, node, v));
+        mine = fresh = (struct growth){ false, false };
     }
+    v->fails = is_low(v, v->avail, v->addresses) && !mine.now && !fresh.now;
+    if (mine.now && !mine.later) {
+        /* It nibbles: as long as a dying subnet gives one address a round, it asks for no new
+         * ENI. */
+        fresh.later = false;
+    }
+    if (p->now_ns + SOONER_NS < node->cooldown_ns) {
+        mine = fresh = (struct growth){ false, false };
+    }
+    v->new_eni_later = fresh.later;
+    either(&mine, fresh);
     v->can_grow_now = mine.now;
     v->can_grow_later = mine.later;
     v->will_grow = grow_on_enis(p, node, v, false, &never).later;
+    v->room = lasting_room(p, node, v);
+}
+
+/* Pods that may come while an ENI is attached and adopted: as fast as lately, or one every three
+ * seconds, which is how a scheduler fills a node that a wave reaches; never more than fit. */
+static uint32_t pods_ahead(const struct node_row *node, const struct view *v)
+{
+    const float adoption_s = 75.0F;
+    const uint32_t wave = 25;
+    uint32_t by_rate = (uint32_t)(node->pods_per_s * adoption_s);
+    uint32_t ahead = by_rate > wave ? by_rate : wave;
+    uint32_t there = v->holding + v->waiting;
+    uint32_t fit = v->max_pods > there ? v->max_pods - there : 0;
+
+    return ahead < fit ? ahead : fit;
 }
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret)
@@ -305,6 +370,7 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
     ret->low = is_low(ret, ret->left, (int64_t)ret->addresses + ret->coming);
     ret->short_now = ret->left < 0;
     find_growth(p, node, ret);
+    ret->ahead = pods_ahead(node, ret);
 }
 
 /* ---- how much ---- */
@@ -318,7 +384,10 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
 
     switch (v->mode) {
     case MODE_IP:
+        /* Its last try has failed, so that it is silent for 120 s: it needs at once what comes
+         * meanwhile. What it does not need it gives back within seconds, and keeps the ENI. */
         wanted = v->min_ips - total > wanted ? v->min_ips - total : wanted;
+        wanted += v->ahead;
         break;
     case MODE_PREFIX:
         if (v->warm_prefixes == 0) {
@@ -328,6 +397,7 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         /* Free prefixes, not addresses, are what it counts; at most left / 16 of them are free. */
         wanted = ((int64_t)v->warm_prefixes - (left > 0 ? left / PREFIX_IPS : 0)) * PREFIX_IPS -
                  (left < 0 ? left : 0);
+        wanted = v->ahead - left > wanted ? v->ahead - left : wanted;
         break;
     case MODE_ENI: {
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
@@ -350,6 +420,11 @@ bool node_keeps_bare(const struct planner *p, const struct view *v)
     /* An agent that provisions nothing neither frees it nor fills it: of no use. */
     return v->mode == MODE_ENI && !p->agent.provisioning_disabled &&
            free < (int64_t)(v->warm_enis + 1) * v->k;
+}
+
+bool node_is_ahead(const struct view *v)
+{
+    return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->ahead);
 }
 
 uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, const struct view *v)

@@ -164,6 +164,16 @@ static uint32_t least_needed(const struct planner *p, const struct node_row *nod
 static struct slice why_short(const struct planner *p, struct arena *arena,
                               const struct node_row *node, const struct view *v)
 {
+    if (node->kind == PLAN_DECISION_AtENILimit && v->slots == v->agent_slots &&
+        p->agent.max_eni > 0 && (uint32_t)p->agent.max_eni < p->types[node->type].limits.enis) {
+        return arena_printf(
+            arena,
+            "all %u ENIs that MAX_ENI of aws-node allows are in use and no attached ENI can get "
+            "another address; %u pods wait; raise MAX_ENI, or set spec.headroom.maxENIsPerNode to "
+            "let Headroom go beyond it (this %.*s has %u slots)",
+            v->slots, v->waiting, SLICE_ARG(plan_text(p, p->types[node->type].name)),
+            p->types[node->type].limits.enis);
+    }
     if (node->kind == PLAN_DECISION_AtENILimit) {
         return arena_printf(arena,
                             "all %u usable ENI slots of this %.*s are in use and no attached ENI "
@@ -249,9 +259,10 @@ void report_node(struct planner *p, uint32_t handle, const struct view *v)
     if (!plan_acting(p)) {
         return;
     }
-    if (node->kind == PLAN_DECISION_DryRun && node->since_wall_ns == p->wall_ns) {
+    if (node->kind == PLAN_DECISION_DryRun && !node->dry_run_told) {
         report_dry_run(p, node, v);
     }
+    node->dry_run_told = node->kind == PLAN_DECISION_DryRun;
     bool is_short = deserves_condition(node, v);
     if (is_short && !node->condition_set) {
         begin_episode(p, node, v);

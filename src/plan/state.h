@@ -167,19 +167,21 @@ struct node_row {
     uint32_t groups;          /* string: the primary ENI's, joined by commas */
     uint32_t holding_at_read; /* pods when the ENIs were read */
     uint64_t enis_asked_ns, observe_sent_ns;
-    uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
-    uint64_t waiting_ns; /* since when pods wait without a break; 0: none do */
-    uint64_t need_ns;    /* since when it wants something; 0: it does not */
+    uint64_t cooldown_ns; /* the agent has failed and asks for nothing before this */
+    uint64_t recheck_ns;  /* soon after an adoption the agent gives surplus back: read again then */
+    uint64_t waiting_ns;  /* since when pods wait without a break; 0: none do */
+    uint64_t need_ns;     /* since when it wants something; 0: it does not */
     uint64_t backoff_ns, handed_back_ns, mended_ns, recovered_ns;
     uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
     uint64_t pods_ns;       /* last change of the count, for the rate */
     float pods_per_s;
-    uint32_t salt, attempts;
+    uint32_t salt, attempts, low_reads;
     uint32_t orders; /* the first of its list */
 
     uint8_t exclusion;
     bool live, ready, unschedulable, agent_ready, enis_known, primary_known;
     bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
+    bool dry_run_told;             /* what would be done has been told */
     bool dirty;
 
     /* the decision */
@@ -401,7 +403,8 @@ struct view {
     uint32_t addresses; /* on ENIs that the agent has adopted */
     uint32_t coming;    /* on ENIs that it has not, or that are under way */
     uint32_t coming_enis;
-    uint32_t slots_used, slots; /* of the instance, in use and usable */
+    uint32_t slots_used, slots; /* of the instance, in use and usable by us */
+    uint32_t agent_slots;       /* that the agent would use: within MAX_ENI */
     bool trunk_slot;            /* one more is kept for a trunk */
     int32_t avail;              /* addresses less holding */
     int32_t left;               /* avail plus coming less waiting */
@@ -409,13 +412,19 @@ struct view {
     bool low;                   /* the agent would say so, of `left` */
     bool short_now;             /* more pods wait than there are addresses for */
     bool can_grow_now, can_grow_later;
-    bool will_grow; /* once it adopts what is coming */
+    bool will_grow;     /* once it adopts what is coming */
+    bool fails;         /* the agent is low and gets nothing: it falls silent for 120 s */
+    bool new_eni_later; /* it can make an ENI of its own in a subnet that lasts */
+    uint32_t room;      /* what ENIs in subnets that last, adopted or coming, can still take */
+    uint32_t ahead;     /* pods that may come while an ENI is attached and adopted */
 };
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret);
 /* How many addresses make the agent content without being freed again; never more than k slots. In
  * addresses. */
 uint32_t node_wanted(const struct view *v, uint32_t min_ips);
+/* With what is there and the room that lasts, it gets through the time that help would take. */
+bool node_is_ahead(const struct view *v);
 /* A bare ENI, or any before it is low, would be kept. */
 bool node_keeps_bare(const struct planner *p, const struct view *v);
 bool node_eligible(const struct planner *p, const struct node_row *node,

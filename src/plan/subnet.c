@@ -547,7 +547,7 @@ void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bo
 
 /* ---- how often to read ---- */
 
-enum { PACE_HOT_MS = 2000, PACE_LOW_MS = 5000, PACE_WARM_MS = 10000, PACE_QUIET_MS = 30000 };
+enum { PACE_HOT_MS = 2000, PACE_LOW_MS = 10000, PACE_WARM_MS = 10000, PACE_QUIET_MS = 30000 };
 
 static uint32_t pace_of(const struct planner *p, uint32_t subnet)
 {
@@ -577,7 +577,7 @@ void subnet_tick(struct planner *p)
     const uint64_t hot_for_ns = 30 * SECOND_NS;
     uint32_t pace = PACE_QUIET_MS;
 
-    if (p->waiting_nodes > 0 || p->active[URGENT_WAITING] + p->active[URGENT_FORECAST] > 0) {
+    if (p->waiting_nodes > 0) {
         pace = PACE_HOT_MS;
     }
     if (p->pace_asked_ns != p->subnets_asked_ns || pace == PACE_HOT_MS) {
