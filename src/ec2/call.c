@@ -194,6 +194,8 @@ static void send(struct ec2 *ec2, struct call *call)
     fetch->connect_ms = 5000;
     fetch->total_ms = mutates ? MUTATION_TIMEOUT_MS : READ_TIMEOUT_MS;
     fetch->gzip = !mutates;
+    /* On a fresh connection HTTP never sends a request twice by itself; the others bear it. */
+    fetch->stream = call->op == OP_AssignPrivateIpAddresses;
     sign(ec2, call, fetch);
 
     if (!call->paid) {

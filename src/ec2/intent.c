@@ -262,9 +262,12 @@ static void on_attach(struct ec2 *ec2, struct mutation *m, const struct outcome 
             return;
         }
         break;
-    case CLOUD_INDEX_IN_USE: /* perhaps by our own attach, whose answer was lost */
-        if (m->attach_unknown && repair(ec2, m, &due)) {
-            describe(ec2, m, due);
+    case CLOUD_INDEX_IN_USE:
+        /* Perhaps by our own attach: its answer was lost, or HTTP sent it twice when a kept-alive
+         * connection broke. */
+        if ((m->attach_unknown || !m->index_in_use) && repair(ec2, m, &due)) {
+            m->index_in_use = true;
+            describe(ec2, m, m->attach_unknown ? due : 0);
             return;
         }
         break;
@@ -311,6 +314,10 @@ static void go_on_from(struct ec2 *ec2, struct mutation *m, const struct eni *en
         } else {
             modify(ec2, m, 0);
         }
+    } else if (eni->status == ENI_AVAILABLE && m->index_in_use && !m->attach_unknown) {
+        failed(ec2, m, CLOUD_INDEX_IN_USE, "AttachNetworkInterface",
+               arena_printf(&ec2->step, "%s has another ENI at device index %u",
+                            m->intent.instance.text, m->intent.device_index));
     } else if (eni->status == ENI_AVAILABLE) {
         attach(ec2, m, 0); /* EC2 itself refuses a second one, should this view be late */
     } else if (repair(ec2, m, &due)) {

@@ -121,6 +121,7 @@ struct mutation {
     char attachment[64];
     bool created_now;    /* EC2 may not know the ENI everywhere yet */
     bool attach_unknown; /* an attach was sent and not answered */
+    bool index_in_use;   /* EC2 says so: perhaps by our own attach, sent twice below us */
     bool attached;
     uint32_t repairs; /* repeats because of lag or unknown outcomes */
 };

@@ -149,6 +149,20 @@ TEST(ec2, takes_the_index_in_use_for_its_own_lost_attach)
     rig_end(&rig);
 }
 
+TEST(ec2, finds_its_own_eni_at_the_index_when_http_sent_the_attach_twice)
+{
+    rig_start(&rig, NULL);
+    rig_attach(&rig, 7);
+    rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
+    rig_error(&rig, "AttachNetworkInterface", 400, "InvalidParameterValue",
+              "Instance 'i-1' already has an interface attached at device index '3'.");
+    rig_answer(&rig, "DescribeNetworkInterfaces", 200,
+               RIG_ENI("in-use", RIG_ATTACHMENT("i-1", "false"), ""));
+    rig_answer(&rig, "ModifyNetworkInterfaceAttribute", 200, RIG_MODIFIED);
+    expect_done(7);
+    rig_end(&rig);
+}
+
 TEST(ec2, repeats_a_modify_whose_answer_was_lost)
 {
     rig_start(&rig, NULL);
@@ -303,6 +317,9 @@ TEST(ec2, reports_each_refused_attach_with_what_it_means)
         rig_attach(&rig, i + 1);
         rig_answer(&rig, "CreateNetworkInterface", 200, RIG_CREATED);
         rig_error(&rig, "AttachNetworkInterface", 400, refusals[i].code, refusals[i].message);
+        if (refusals[i].means == CLOUD_INDEX_IN_USE) { /* by another ENI, not by this one? */
+            rig_answer(&rig, "DescribeNetworkInterfaces", 200, RIG_ENI("available", "", ""));
+        }
         expect_u64(rig_failure(&rig, i + 1), refusals[i].means);
         expect_text(rig_need_result(&rig, i + 1, CLOUD_FAILED)->eni.text, "eni-1");
     }
