@@ -399,6 +399,7 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
     if (plan_acting(p) != p->was_acting) {
         p->was_acting = !p->was_acting;
         plan_dirty_all(p);
+        pools_tell_conflicts(p);
     }
     /* Serving one node may call for another look at it: pods beyond one ENI's addresses. */
     for (uint32_t round = 0; round < ROUNDS_MAX && (round == 0 || p->dirty_count > 0); round++) {

@@ -48,7 +48,8 @@ static void tell_conflict(struct planner *p, uint32_t loser, uint32_t winner,
 {
     struct pool_row *row = &p->pools[loser];
 
-    if (row->conflict_told || row->pool.weight != p->pools[winner].pool.weight || !p->synced) {
+    if (row->conflict_told || row->pool.weight != p->pools[winner].pool.weight || !p->synced ||
+        !p->leader) {
         return;
     }
     row->conflict_told = true;
@@ -82,6 +83,15 @@ static uint32_t match(struct planner *p, const struct node_row *node)
         tell_conflict(p, loser, best, node);
     }
     return best;
+}
+
+void pools_tell_conflicts(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->node_count && p->pool_count > 1; i++) {
+        if (p->nodes[i].live && p->nodes[i].pool != NONE) {
+            (void)match(p, &p->nodes[i]);
+        }
+    }
 }
 
 static uint32_t group_of(struct planner *p, uint32_t pool, uint32_t zone)

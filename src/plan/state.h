@@ -347,6 +347,7 @@ void cluster_free_node(struct planner *p, struct node_row *node);
 void pools_set(struct planner *p, const struct pool *pool);
 void pools_gone(struct planner *p, struct slice name);
 uint32_t pools_find(const struct planner *p, struct slice name);
+void pools_tell_conflicts(struct planner *p); /* those from before there was somebody to tell */
 void pools_place(struct planner *p, uint32_t node); /* which pool serves it, and its group */
 void pools_unplace(struct planner *p, uint32_t node);
 void pools_starve(struct planner *p, uint32_t node); /* it waits for capacity in its zone */
