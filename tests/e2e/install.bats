@@ -34,7 +34,6 @@ may_not() { [ "$(as_controller "$@" 2>/dev/null)" = no ] || fail "the controller
     may watch daemonsets.apps -n kube-system
     may list subnetpools.headroom.dev
     may patch subnetpools.headroom.dev --subresource=status
-    may list eniconfigs.crd.k8s.amazonaws.com
     may create leases.coordination.k8s.io -n headroom-system
     may update leases.coordination.k8s.io/headroom-controller -n headroom-system
     may create events.events.k8s.io -n default
