@@ -8,6 +8,7 @@
 #include <headroom/version.h>
 
 #include "cli.h"
+#include "commands.h"
 
 enum { FLAG_COUNT = 8, OPERANDS_MAX = 2, OUTPUT_MAX = 256 << 20 };
 
@@ -59,6 +60,8 @@ static void add_usage(struct cli *cli)
         "  events          what the controller did and saw, the newest last\n"
         "  explain NODE    what was decided for a node, and from which facts; without\n"
         "                  --url the plan is made here, read-only, with your AWS credentials\n"
+        "  simulate FILE   play a scenario in virtual time: agents alone, with Headroom, oracle;\n"
+        "                  simulate --help lists its flags\n"
         "  version         print the version\n"
         "  help            print this help\n"
         "\n"
@@ -111,8 +114,8 @@ static enum err dispatch(struct cli *cli, const struct slice *operands, size_t c
     }
     *ret_usage = true;
     return error_set(error, ERR_INVALID,
-                     "unknown command \"%.*s\": use status, forecast, events, explain, version or "
-                     "help",
+                     "unknown command \"%.*s\": use status, forecast, events, explain, simulate, "
+                     "version or help",
                      SLICE_ARG(command));
 }
 
@@ -172,6 +175,9 @@ int main(int argc, char **argv)
     struct cli cli = { 0 };
     struct error error = { 0 };
 
+    if (argc > 1 && slice_is(slice_of(argv[1]), "simulate")) {
+        return cli_simulate(argc - 1, argv + 1); /* its flags are its own */
+    }
     arena_init(&cli.arena);
     buf_init(&cli.out, OUTPUT_MAX);
     int code = run(&cli, argc, argv, &error);

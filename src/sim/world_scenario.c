@@ -420,23 +420,18 @@ static void drop_surplus(struct world *world, const struct doc *groups)
     }
 }
 
-/* Fewer addresses for fewer nodes: other tenants hold the rest. */
-static enum err scale_subnets(struct world *world, struct error *error)
+/* Fewer addresses for fewer nodes: the rest is as if it were not there, the lowest ones first. */
+static void scale_subnets(struct world *world)
 {
-    enum err err = ERR_OK;
-
-    for (uint32_t i = 0; world->config.scale < 1 && i < world->ec2->subnet_count && err == ERR_OK;
-         i++) {
-        const struct sim_subnet *subnet = &world->ec2->subnets[i];
-        double usable = (double)(subnet->space.size - SPACE_OWN);
-        double surplus = usable * (1 - world->config.scale);
-        struct aws_id id = subnet->id;
-        uint32_t free = subnet->space.free > (uint32_t)surplus
-                            ? subnet->space.free - (uint32_t)surplus
-                            : 0;
-        err = sim_ec2_drain(world->ec2, world->now_ns, &id, free, error);
+    for (uint32_t i = 0; world->config.scale < 1 && i < world->ec2->subnet_count; i++) {
+        struct sim_space *space = &world->ec2->subnets[i].space;
+        uint32_t surplus = (uint32_t)((double)(space->size - SPACE_OWN) *
+                                      (1 - world->config.scale));
+        uint32_t ip = 0;
+        while (surplus > 0 && sim_space_pick(space, NULL, &ip)) {
+            surplus--;
+        }
     }
-    return err;
 }
 
 enum err world_read_scenario(struct world *world, struct error *error)
@@ -454,7 +449,7 @@ enum err world_read_scenario(struct world *world, struct error *error)
     if (err == ERR_OK) {
         drop_surplus(world, doc_get(top, "instances"));
         sim_ec2_advance(world->ec2, world->begin_ns);
-        err = scale_subnets(world, error);
+        scale_subnets(world);
     }
     if (err == ERR_OK) {
         err = read_time(top, "duration", &duration_ns, error);
