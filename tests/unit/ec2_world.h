@@ -189,7 +189,8 @@ __attribute__((unused)) static struct ec2 *world_machine(double share)
     return ec2_new(&config);
 }
 
-/* kill -9 and a restart: what was on its way to the machine is lost, what was on its way to EC2 is not. */
+/* kill -9 and a restart: what was on its way to the machine is lost, what was on its way to EC2
+ * is not. */
 __attribute__((unused)) static void world_crash(struct world *world)
 {
     for (uint32_t i = 0; i < world->pending_count; i++) {
