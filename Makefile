@@ -100,7 +100,7 @@ ALL_SRC := $(sort $(LIB_SRC) $(CONTROLLER_SRC) $(CLI_SRC) $(EC2SIM_SRC) $(UNIT_S
     $(foreach suite,$(SUITE_NAMES),$(wildcard tests/$(suite)/*.c)) $(wildcard tests/fuzz/*.c))
 ALL_OBJ := $(call obj,$(ALL_SRC))
 
-.PHONY: all deps check test unit e2e demo fmt tidy fuzz install clean help objects FORCE
+.PHONY: all deps check test unit e2e demo sim fmt tidy fuzz install clean help objects FORCE
 
 all: $(PROGRAMS) ## build the controller, the headroom command and ec2sim
 
@@ -191,6 +191,11 @@ e2e: all ## run the end-to-end tests alone; FILE=tests/e2e/x.bats runs one file
 
 demo: all ## see it work, from nothing, in two minutes; KEEP=1 leaves it running
 	@KEEP=$(KEEP) hack/demo
+
+# Random clusters with random faults in virtual time; a failing seed prints the command that replays it.
+SIM := $(BIN)/tests/sim
+sim: $(SIM) ## SEEDS=10000 [FIRST=1] [SECONDS=3600]: so many simulated clusters with faults, or for so long
+	@$(SIM) --seeds $(or $(SEEDS),$(if $(SECONDS),1000000000,1000)) --first $(or $(FIRST),1) $(if $(SECONDS),--seconds $(SECONDS))
 
 fmt: ## lay out the C files as .clang-format says; IN=src/plan only those below a folder
 	@git ls-files -co --exclude-standard -- $(or $(IN),.) | grep '\.[ch]$$' | xargs -r clang-format -i
