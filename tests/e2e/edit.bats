@@ -86,7 +86,7 @@ YAML
     within 60 "an event that says why" event_about node-a1 NoHealthySubnet
     kubectl patch snp pods --type merge -p '{"spec":{"subnetSelectorTerms":[{"id":"subnet-0a00000000000000a"},{"id":"subnet-0a00000000000001a"}]}}'
     within 15 "an ENI to be attached" attached_by_us i-0a000000000000001 1
-    within 60 "the condition to be taken back" node_condition node-a1 SufficientIP True
+    within 150 "the condition to be taken back" node_condition node-a1 SufficientIP True
     within 60 "the taint to be taken off" node_untainted node-a1
 }
 
