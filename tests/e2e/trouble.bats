@@ -136,13 +136,16 @@ while True: out.write(b"<item>" * 65536)'
     still_runs
 }
 
-@test "an unknown instance type: an event and nothing else" {
-    cluster_start zones
-    sim_post run '{"subnet":"nodes-a","name":"node-x","id":"i-0a00000000000000f","type":"x99.huge"}' || skip "ec2sim knows no such type either"
+@test "an instance type that neither EC2 nor we know: an event on its node, and the others are served" {
+    cluster_exhausted
+    sim_fault error DescribeInstanceTypes controller '"all"' '"status":400,"code":"InvalidInstanceType","message":"The following supplied instance types do not exist: [x99.huge]"'
+    sim_post run '{"subnet":"nodes-b","name":"node-x","id":"i-0a00000000000000f","type":"x99.huge"}'
     within 60 "the node to be there" kubectl get node node-x
     pool_apply pods
     controller_start
     within 60 "an event on the node" event_about node-x UnknownInstanceType
+    pods_create web node-a1 8
+    within 60 "an ENI for another node" attached_by_us i-0a000000000000001 1
     still_runs
 }
 
