@@ -3,10 +3,6 @@
 
 load lib
 
-setup_file() {
-    e2e_setup_file
-}
-
 # A pool that is right in everything, so that what is refused is refused for its one mistake.
 good_pool() {
     cat <<'YAML'
