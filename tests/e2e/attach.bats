@@ -128,6 +128,13 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
     curl -fsS "$METRICS/healthz" && curl -fsS "$METRICS/readyz"
 }
 
+@test "docs/metrics.md lists every metric, and no other" {
+    local name
+    curl -fsS "$METRICS/metrics" | awk '/^# TYPE/ {print $3}' | sort >"$BATS_TEST_TMPDIR/shown"
+    grep '^|' "$ROOT/docs/metrics.md" | cut -d'|' -f2 | grep -oE '`(headroom|process)_[a-z0-9_]+`' | tr -d '`' | sort >"$BATS_TEST_TMPDIR/listed"
+    diff "$BATS_TEST_TMPDIR/shown" "$BATS_TEST_TMPDIR/listed"
+}
+
 @test "the log is one JSON object a line, and holds no secret" {
     jq -es 'length > 3 and all(.[]; has("time") and has("level") and has("msg"))' "$WORK/controller.log" >"$BATS_TEST_TMPDIR/answer"
     ! grep -qF 'controller+secret/for/tests/EXAMPLEKEY' "$WORK/controller.log"
