@@ -303,9 +303,10 @@ void cluster_agent_pod(struct planner *p, struct slice node, bool ready)
     }
     struct node_row *row = &p->nodes[handle];
     row->agent_ready = ready;
-    /* At its start the agent takes every ENI that is attached. */
+    /* At its start, some seconds before it is ready, the agent takes every ENI that is attached. */
     for (uint32_t i = 0; ready && i < row->eni_count; i++) {
-        row->enis[i].adopted = true;
+        row->enis[i].adopted = row->enis[i].adopted ||
+                               row->enis[i].since_ns + 10 * SECOND_NS <= p->now_ns;
     }
     plan_dirty(p, handle);
 }

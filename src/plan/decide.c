@@ -23,7 +23,6 @@ static const uint64_t FRESH_BARE_NS = MINUTE_NS;
 /* Pods that wait so long although the agent could grow: it is in its cooldown, or the counts
  * deceive. */
 static const uint64_t STUCK_NS = 20 * SECOND_NS;
-static const uint64_t HAND_BACK_NS = 10 * MINUTE_NS;
 static const uint64_t ADOPTION_NS = 5 * MINUTE_NS;
 
 struct plan_want {
@@ -52,7 +51,7 @@ static struct plan_want nothing(enum plan_decision_kind kind)
 /* The agent has had its time: with what it has seen, it does not get on. */
 static bool is_stuck(const struct planner *p, const struct node_row *node, const struct view *v)
 {
-    return v->short_now && node->waiting_ns != 0 && p->now_ns - node->waiting_ns >= STUCK_NS;
+    return v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= STUCK_NS;
 }
 
 /* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not
@@ -116,7 +115,7 @@ static enum plan_decision_kind on_its_way(const struct planner *p, const struct 
 
 static struct plan_want want_bare(const struct planner *p, const struct node_row *node)
 {
-    if (node->handed_back_ns != 0 && p->now_ns - node->handed_back_ns < HAND_BACK_NS) {
+    if (p->now_ns < node->hand_back_ns) {
         return nothing(PLAN_DECISION_HandedBack);
     }
     return (struct plan_want){ .want = WANT_BARE, .urgency = URGENT_FORECAST };
@@ -210,7 +209,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (v->coming_enis > 0 || has_assign(p, node)) {
         return v->short_now ? want_more(p, node, v, filled) : nothing(on_its_way(p, node));
     }
-    if (v->can_grow_now && !is_stuck(p, node, v)) {
+    if (v->can_grow_now && !is_stuck(p, node, v) && node->agent_ready) {
         /* It still grows, into what is dying: what it gets now and ours together would be too much.
          */
         return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
@@ -218,7 +217,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (wanted == 0) {
         return nothing(PLAN_DECISION_Enough);
     }
-    if (!serves_itself(p, node) || !p->agent.subnet_discovery) {
+    if (!serves_itself(p, node) || !p->agent.subnet_discovery || v->slots_used >= v->slots) {
         struct plan_want assign = want_assign(p, node, v, true, filled.slots);
         if (assign.want == WANT_ASSIGN) {
             return assign;
@@ -487,6 +486,23 @@ static void look_at_low(struct planner *p, uint32_t handle, const struct view *v
     }
 }
 
+/* Its agent is about to free ENIs: without a look nobody would know for minutes. */
+static void look_at_surplus(struct planner *p, uint32_t handle, const struct view *v)
+{
+    struct node_row *node = &p->nodes[handle];
+    uint64_t due_ns = node->enis_asked_ns + MINUTE_NS;
+
+    if (v->mode != MODE_ENI || v->can_grow_later || node->eni_count < 2 ||
+        v->avail < (int64_t)(v->warm_enis + 1) * v->k) {
+        return;
+    }
+    if (p->now_ns >= due_ns) {
+        (void)plan_observe(p, handle, URGENT_REFRESH);
+    } else {
+        plan_wake(p, handle, due_ns);
+    }
+}
+
 static void look_again(struct planner *p, uint32_t handle, const struct view *v)
 {
     const uint64_t doubt_ns = 5 * SECOND_NS;
@@ -499,6 +515,7 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
         plan_wake(p, handle, node->recheck_ns);
     }
     look_at_low(p, handle, v);
+    look_at_surplus(p, handle, v);
     if (v->waiting == 0 || node->waiting_ns == 0) {
         return;
     }
@@ -515,8 +532,8 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
         if (p->now_ns - node->enis_asked_ns > doubt_ns && !v->can_grow_later) {
             (void)plan_observe(p, handle, URGENT_WAITING);
         }
-        plan_wake(p, handle,
-                  waited_ns < STUCK_NS ? node->waiting_ns + STUCK_NS : p->now_ns + doubt_ns);
+        bool timed = node->could_ns != 0 && p->now_ns < node->could_ns + STUCK_NS;
+        plan_wake(p, handle, timed ? node->could_ns + STUCK_NS : p->now_ns + doubt_ns);
     } else if (!v->short_now && waited_ns < doubt_ns) {
         plan_wake(p, handle, node->waiting_ns + doubt_ns);
     } else if (!v->short_now && p->now_ns - node->enis_asked_ns > 2 * doubt_ns) {
@@ -616,6 +633,18 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
+/* Pods wait although the agent could grow, and nothing is on its way: how long already? */
+static void follow_stuck(struct planner *p, struct node_row *node, const struct view *v)
+{
+    bool could = v->short_now && v->can_grow_later && v->coming_enis == 0;
+
+    if (!could) {
+        node->could_ns = 0;
+    } else if (node->could_ns == 0) {
+        node->could_ns = p->now_ns;
+    }
+}
+
 /* An agent that is low and refused falls silent for 120 s, and tries within five seconds of
  * being low. */
 static bool follow_cooldown(const struct planner *p, struct node_row *node, const struct view *v)
@@ -656,6 +685,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     if (follow_cooldown(p, node, &v) || resume_orders(p, handle)) {
         node_view(p, node, &v);
     }
+    follow_stuck(p, node, &v);
     node->low = v.low;
     node->can_grow = v.can_grow_later;
     node->stall_in_s = node_stall_in_s(p, node, &v);
@@ -678,8 +708,8 @@ static void decide_served(struct planner *p, uint32_t handle)
     watch_adoption(p, handle, &v);
     look_again(p, handle, &v);
     mend(p, handle);
-    if (node->handed_back_ns != 0 && node->kind == PLAN_DECISION_HandedBack) {
-        plan_wake(p, handle, node->handed_back_ns + HAND_BACK_NS);
+    if (node->kind == PLAN_DECISION_HandedBack) {
+        plan_wake(p, handle, node->hand_back_ns);
     }
     count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);

@@ -10,6 +10,7 @@
 
 /* How long a read may miss an attachment that EC2 has confirmed. */
 static const uint64_t LAG_NS = 15 * SECOND_NS;
+static const uint64_t HAND_BACK_NS = 10 * MINUTE_NS;
 
 struct node_eni *enis_find(struct node_row *node, const struct aws_id *id)
 {
@@ -167,7 +168,12 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
         return;
     }
     if (was_handed_back(p, old)) {
-        node->handed_back_ns = p->now_ns;
+        /* One that was kept for long may follow soon: the agent will keep it, too. One that was
+         * freed soon was given against the agent's rule, whatever we think that it is. */
+        bool soon = p->now_ns - old->since_ns < HAND_BACK_NS;
+        uint32_t times = soon && node->hand_backs < 4 ? node->hand_backs + 1 : 1;
+        node->hand_backs = soon ? times : 0;
+        node->hand_back_ns = p->now_ns + (soon ? HAND_BACK_NS << (times - 1) : MINUTE_NS);
         node->salt++; /* the token of an ENI that is gone must not name it again */
         plan_log(p, LOG_INFO, "%.*s no longer has %s: the agent freed it",
                  SLICE_ARG(plan_text(p, node->name)), old->id.text);

@@ -339,16 +339,17 @@ static void find_growth(const struct planner *p, const struct node_row *node, st
 
 /* Pods that may come while an ENI is attached and adopted: as fast as lately, or one every three
  * seconds, which is how a scheduler fills a node that a wave reaches; never more than fit. */
-static uint32_t pods_ahead(const struct node_row *node, const struct view *v)
+static void look_ahead(const struct node_row *node, struct view *v)
 {
     const float adoption_s = 75.0F;
     const uint32_t wave = 25;
     uint32_t by_rate = (uint32_t)(node->pods_per_s * adoption_s);
-    uint32_t ahead = by_rate > wave ? by_rate : wave;
     uint32_t there = v->holding + v->waiting;
     uint32_t fit = v->max_pods > there ? v->max_pods - there : 0;
 
-    return ahead < fit ? ahead : fit;
+    v->ahead = least(by_rate > wave ? by_rate : wave, fit);
+    /* A scheduler gives an empty node the whole next wave. */
+    v->reach = there < v->max_pods / 4 ? fit : v->ahead;
 }
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret)
@@ -370,7 +371,7 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
     ret->low = is_low(ret, ret->left, (int64_t)ret->addresses + ret->coming);
     ret->short_now = ret->left < 0;
     find_growth(p, node, ret);
-    ret->ahead = pods_ahead(node, ret);
+    look_ahead(node, ret);
 }
 
 /* ---- how much ---- */
@@ -424,7 +425,7 @@ bool node_keeps_bare(const struct planner *p, const struct view *v)
 
 bool node_is_ahead(const struct view *v)
 {
-    return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->ahead);
+    return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->reach);
 }
 
 uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, const struct view *v)

@@ -183,6 +183,14 @@ static struct slice why_short(const struct planner *p, struct arena *arena,
                             v->slots, SLICE_ARG(plan_text(p, p->types[node->type].name)),
                             v->waiting);
     }
+    if (node->want == WANT_BARE) {
+        return arena_printf(arena,
+                            "%.*s; each is below its low watermark or running out, so that an ENI "
+                            "ahead of need would not last; add a subnet of %.*s to "
+                            "spec.subnetSelectorTerms or free addresses",
+                            SLICE_ARG(subnets_in_words(p, arena, node)),
+                            SLICE_ARG(zone_name(p, node->zone)));
+    }
     return arena_printf(
         arena,
         "%.*s; the node needs a subnet with %u free (%u of them are spec.reservedIPs); add a "
@@ -479,10 +487,9 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
             SLICE_ARG(seconds_left(p, arena, p->denied ? p->denied_until_ns : node->backoff_ns)),
             SLICE_ARG(counts));
     case PLAN_DECISION_HandedBack:
-        return arena_printf(
-            arena, "the next one may follow %.*s: %.*s",
-            SLICE_ARG(seconds_left(p, arena, node->handed_back_ns + 10 * MINUTE_NS)),
-            SLICE_ARG(counts));
+        return arena_printf(arena, "the next one may follow %.*s: %.*s",
+                            SLICE_ARG(seconds_left(p, arena, node->hand_back_ns)),
+                            SLICE_ARG(counts));
     case PLAN_DECISION_NoPool:
     case PLAN_DECISION_Excluded:
     case PLAN_DECISION_Incomplete:

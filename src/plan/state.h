@@ -57,8 +57,9 @@ struct subnet_row {
     struct cidr_reservation *reservations;
     uint32_t reservation_count, reservation_capacity;
 
-    double fast_per_s, slow_per_s;            /* decline of `available` without our own doing */
-    uint64_t declined_ns, declined_before_ns; /* the last two reads that showed a decline */
+    double fast_per_s, slow_per_s; /* decline of `available` without our own doing */
+    uint64_t declined_ns;          /* the last read that showed a decline */
+    uint64_t declining_ns; /* since when reads show declines without a long break; 0: none */
 
     uint64_t refused_ns;       /* EC2 said full: only a read that began later reopens */
     uint64_t refused_until_ns; /* and not before this */
@@ -167,15 +168,17 @@ struct node_row {
     uint32_t groups;          /* string: the primary ENI's, joined by commas */
     uint32_t holding_at_read; /* pods when the ENIs were read */
     uint64_t enis_asked_ns, observe_sent_ns;
+    uint64_t could_ns;    /* since when pods wait though the agent could grow; 0: they do not */
     uint64_t cooldown_ns; /* the agent has failed and asks for nothing before this */
     uint64_t recheck_ns;  /* soon after an adoption the agent gives surplus back: read again then */
     uint64_t waiting_ns;  /* since when pods wait without a break; 0: none do */
     uint64_t need_ns;     /* since when it wants something; 0: it does not */
-    uint64_t backoff_ns, handed_back_ns, mended_ns, recovered_ns;
+    uint64_t backoff_ns, mended_ns, recovered_ns;
+    uint64_t hand_back_ns;  /* until then an early ENI would be freed again */
     uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
     uint64_t pods_ns;       /* last change of the count, for the rate */
     float pods_per_s;
-    uint32_t salt, attempts, low_reads;
+    uint32_t salt, attempts, low_reads, hand_backs;
     uint32_t orders; /* the first of its list */
 
     uint8_t exclusion;
@@ -417,6 +420,7 @@ struct view {
     bool fails;         /* the agent is low and gets nothing: it falls silent for 120 s */
     bool new_eni_later; /* it can make an ENI of its own in a subnet that lasts */
     uint32_t room;      /* what ENIs in subnets that last, adopted or coming, can still take */
+    uint32_t reach;     /* pods that the node should be able to take without help */
     uint32_t ahead;     /* pods that may come while an ENI is attached and adopted */
 };
 

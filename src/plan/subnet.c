@@ -50,12 +50,13 @@ uint32_t subnet_blocks(const struct subnet_row *s)
     return s->refused_blocks ? 0 : seen < most ? seen : most;
 }
 
-/* One read that shows less is a wave; two near each other are a trend. */
+/* A wave of pods, or agents that start, take much within seconds; what goes on for longer is a
+ * trend. */
 static double decline_per_s(const struct subnet_row *s)
 {
-    const uint64_t near_ns = MINUTE_NS;
+    const uint64_t trend_ns = 20 * SECOND_NS;
 
-    if (s->declined_before_ns == 0 || s->declined_ns - s->declined_before_ns > near_ns) {
+    if (s->declining_ns == 0 || s->declined_ns - s->declining_ns < trend_ns) {
         return 0;
     }
     return s->fast_per_s < 2 * s->slow_per_s ? s->fast_per_s : 2 * s->slow_per_s;
@@ -333,7 +334,8 @@ static void take_count(struct planner *p, struct subnet_row *s, const struct sub
         follow(&s->fast_per_s, taken, apart_s, FAST_S, -0.5);
         follow(&s->slow_per_s, taken, apart_s, SLOW_S, -0.1);
         if (taken > 0) {
-            s->declined_before_ns = s->declined_ns;
+            bool goes_on = s->declining_ns != 0 && asked_ns - s->declined_ns <= MINUTE_NS;
+            s->declining_ns = goes_on ? s->declining_ns : asked_ns;
             s->declined_ns = asked_ns;
         }
     }

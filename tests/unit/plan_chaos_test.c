@@ -230,6 +230,10 @@ static void heal(struct story *s)
         story_sweep(s);
         story_wait(s, 300);
     }
+    /* An early ENI may just have been attached: its debit goes with the next reads. */
+    for (int turn = 0; turn < 4 && plan_in_flight(s->planner) > 0; turn++) {
+        story_wait(s, 20);
+    }
 }
 
 static bool run_seed(uint64_t seed)

@@ -559,7 +559,7 @@ TEST(plan_adoption, shows_by_the_agents_start)
     s->holds = false;
     story_go(s);
     story_agent_pod(s, "n1", false);
-    story_wait(s, 10);
+    story_wait(s, 15);
     story_agent_pod(s, "n1", true);
     expect_u64(story_decision(s, "n1").addresses, 10);
     story_end(s);

@@ -90,7 +90,7 @@ TEST(plan_need, gives_a_small_node_another_bare_eni_when_the_first_is_adopted)
     story_end(s);
 }
 
-TEST(plan_need, a_large_node_is_ahead_with_one_bare_eni)
+TEST(plan_need, a_node_whose_pods_fit_is_ahead_with_one_bare_eni)
 {
     struct story *s = story_begin();
 
@@ -98,6 +98,7 @@ TEST(plan_need, a_large_node_is_ahead_with_one_bare_eni)
     story_subnet(s, "b", 200);
     story_node(s, "n1", "m5.xlarge", "a", 14);
     story_pool(s, "default");
+    s->nodes[0].node.max_pods = 20;
     story_go(s);
     story_wait(s, 40);
     struct story_eni *eni = story_find_eni(s, "eni-new1");
