@@ -187,7 +187,7 @@ static enum err judge(struct cli *cli, struct slice target, const struct reply *
     const struct doc *status = NULL;
     struct slice message = { 0 };
 
-    if (reply->status == 200) {
+    if (reply->status == 200 || reply->status == 201) {
         return ERR_OK;
     }
     if (json_parse(&cli->arena, buf_slice(&reply->body), NULL, &status, NULL) == ERR_OK) {
@@ -200,17 +200,20 @@ static enum err judge(struct cli *cli, struct slice target, const struct reply *
                      reply->status, message.len > 0 ? ": " : "", SLICE_ARG(message));
 }
 
-enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice target,
-                 struct slice *ret, struct error *error)
+static enum err ask(struct cli *cli, const struct kube_access *access, struct slice target,
+                    struct slice body, struct slice *ret, struct error *error)
 {
     struct identity identity = { 0 };
     struct reply reply = { 0 };
-    struct fetch_header headers[4] = { { SLICE("Accept"), SLICE("application/json") } };
+    struct fetch_header headers[4] = { { SLICE("Accept"), SLICE("application/json") },
+                                       { SLICE("Content-Type"), SLICE("application/json") } };
     struct fetch fetch = {
         .id = 2,
+        .method = body.len > 0 ? "POST" : "GET",
         .target = target,
         .headers = headers,
-        .header_count = 1,
+        .header_count = body.len > 0 ? 2 : 1,
+        .body = body,
         .tls = &identity.tls,
         .gzip = true,
         .response_max = ANSWER_MAX,
@@ -242,4 +245,17 @@ enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice
     }
     buf_done(&reply.body);
     return err;
+}
+
+enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice target,
+                 struct slice *ret, struct error *error)
+{
+    return ask(cli, access, target, (struct slice){ 0 }, ret, error);
+}
+
+enum err cli_post(struct cli *cli, const struct kube_access *access, struct slice target,
+                  struct slice body, struct slice *ret, struct error *error)
+{
+    assert(body.len > 0);
+    return ask(cli, access, target, body, ret, error);
 }

@@ -22,7 +22,8 @@ struct cli {
     struct slice url; /* of a controller; empty: the Kubernetes API */
     bool json;
     uint64_t timeout_ns;
-    struct buf out; /* what goes to standard output at the end */
+    struct buf out;    /* what goes to standard output at the end */
+    uint32_t findings; /* of doctor: any makes the exit code CLI_FAILED */
 };
 
 /* ---- where facts come from (source.c, api.c) ---- */
@@ -32,6 +33,10 @@ struct cli {
  * ERR_NOT_FOUND, ERR_DENIED by status. */
 enum err cli_get(struct cli *cli, const struct kube_access *access, struct slice target,
                  struct slice *ret, struct error *error) ERR_CHECKED;
+
+/* The same with a JSON body, of a path that makes nothing: reviews of rights. */
+enum err cli_post(struct cli *cli, const struct kube_access *access, struct slice target,
+                  struct slice body, struct slice *ret, struct error *error) ERR_CHECKED;
 
 /* Where the cluster is, as the flags and KUBECONFIG say. */
 enum err cli_access(struct cli *cli, struct kube_access *ret, struct error *error) ERR_CHECKED;
@@ -46,6 +51,7 @@ enum err cli_status(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_forecast(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_events(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_explain(struct cli *cli, struct slice node, struct error *error) ERR_CHECKED;
+enum err cli_doctor(struct cli *cli, struct error *error) ERR_CHECKED;
 
 /* "3m", "2h5m", "41s". */
 struct slice cli_duration(struct arena *arena, uint64_t seconds);

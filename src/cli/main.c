@@ -60,6 +60,7 @@ static void add_usage(struct cli *cli)
         "  events          what the controller did and saw, the newest last\n"
         "  explain NODE    what was decided for a node, and from which facts; without\n"
         "                  --url the plan is made here, read-only, with your AWS credentials\n"
+        "  doctor          look for what keeps Headroom from working, and how to mend it\n"
         "  simulate FILE   play a scenario in virtual time: agents alone, with Headroom, oracle;\n"
         "                  simulate --help lists its flags\n"
         "  version         print the version\n"
@@ -67,7 +68,8 @@ static void add_usage(struct cli *cli)
         "\n"
         "Flags:\n");
     flags_help(flags, FLAG_COUNT, &cli->out);
-    buf_add_text(&cli->out, "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n");
+    buf_add_text(&cli->out,
+                 "\nExit codes: 0 done, 1 failed or doctor found something, 2 wrong usage.\n");
 }
 
 static enum err read_flags(const struct raw *raw, struct cli *cli, struct error *error)
@@ -112,10 +114,13 @@ static enum err dispatch(struct cli *cli, const struct slice *operands, size_t c
     if (slice_is(command, "events")) {
         return cli_events(cli, error);
     }
+    if (slice_is(command, "doctor")) {
+        return cli_doctor(cli, error);
+    }
     *ret_usage = true;
     return error_set(error, ERR_INVALID,
-                     "unknown command \"%.*s\": use status, forecast, events, explain, simulate, "
-                     "version or help",
+                     "unknown command \"%.*s\": use status, forecast, events, explain, doctor, "
+                     "simulate, version or help",
                      SLICE_ARG(command));
 }
 
@@ -134,7 +139,7 @@ static int finish(struct cli *cli, enum err err, int failure, struct error *erro
             code = CLI_FAILED;
         }
     }
-    return code;
+    return code == CLI_OK && cli->findings > 0 ? CLI_FAILED : code;
 }
 
 static int run(struct cli *cli, int argc, char *const *argv, struct error *error)
