@@ -1,8 +1,8 @@
 /*
  * lease.h - leading by a coordination.k8s.io/v1 Lease, as client-go's leaderelection does.
  *
- *   FOLLOW --lease free or lapsed--> (create or take over) --won--> LEAD --renewal too old-->
- * FOLLOW
+ *   FOLLOW --lease free or lapsed--> (create or take over) --won--> LEAD --.
+ *      ^-------------------------- renewal too old ------------------------'
  */
 #ifndef KUBE_LEASE_H
 #define KUBE_LEASE_H

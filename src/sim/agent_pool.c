@@ -5,10 +5,12 @@
  * which ENI is freed, as ipamd v1.23.2 has them. Refuses to know what would be sensible: the model
  * errs where the agent errs.
  *
- *   pool low --> ASSIGN (each ENI with room) --none--> CREATE (each subnet) --> ATTACH --> MODIFY
- * --> WAIT --> SETUP_NEW
- *                  `-- refused: ASSIGN_ONE                `- all refused: cooldown   `- refused:
- * UNDO pool high -> UNASSIGN (each ENI) too many ENIs -> DETACH --> DELETE
+ *   pool low  --> ASSIGN (each ENI with room) --none--> CREATE (each subnet) --> ATTACH --.
+ *                   `- refused: ASSIGN_ONE                `- all refused: cooldown  |     |
+ *                                                             UNDO <--- refused ----'     |
+ *                                      SETUP_NEW <-- WAIT <-- MODIFY <--------------------'
+ *   pool high --> UNASSIGN (each ENI)
+ *   too many ENIs --> DETACH --> DELETE
  */
 #include <stdio.h>
 
