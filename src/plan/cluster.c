@@ -95,8 +95,10 @@ static uint32_t new_node(struct planner *p, struct slice name)
         mem_reserve(&p->nodes, &p->node_capacity, p->node_count, sizeof(*p->nodes));
     }
     bool dirty = p->nodes[handle].dirty; /* still in the list of its last owner */
+    uint32_t text = strings_hold(&p->strings, name);
     p->nodes[handle] = (struct node_row){
-        .name = strings_hold(&p->strings, name),
+        .name = text,
+        .name_text = plan_text(p, text),
         .zone = NONE,
         .type = NONE,
         .pool = NONE,

@@ -409,6 +409,7 @@ void decide_serve(struct planner *p)
         }
         bool popped = timers_pop(&p->needy, TIMERS_NEVER, &handle);
         assert(popped);
+        p->nodes[handle].queued = false;
         serve(p, handle);
     }
 }
@@ -597,6 +598,7 @@ static void want_it(struct planner *p, uint32_t handle, const struct view *v,
         return;
     }
     decide_kind(p, node, PLAN_DECISION_Queued);
+    node->queued = true;
     timers_set(&p->needy, handle, priority(p, node, v));
 }
 
@@ -617,8 +619,13 @@ static void forget_decision(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
 
-    timers_set(&p->timers, handle, TIMERS_NEVER);
-    timers_set(&p->needy, handle, TIMERS_NEVER);
+    if (node->timed) {
+        timers_set(&p->timers, handle, TIMERS_NEVER);
+    }
+    if (node->queued) {
+        timers_set(&p->needy, handle, TIMERS_NEVER);
+    }
+    node->timed = node->queued = false;
     pools_unstarve(p, node);
     node->subnet = NONE;
     node->ips = node->prefixes = node->device_index = 0;

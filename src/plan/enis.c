@@ -80,13 +80,16 @@ static uint32_t capacity_without(const struct planner *p, const struct node_row 
 void enis_find_adoption(struct planner *p, struct node_row *node)
 {
     uint32_t holding = node->holding > node->branch ? node->holding - node->branch : 0;
+    /* Pods say something about ENIs only when these were read after them. */
+    bool tells = node->enis_asked_ns >= node->pods_ns;
 
     for (uint32_t i = 0; i < node->eni_count; i++) {
         struct node_eni *eni = &node->enis[i];
         if (eni->adopted) {
             continue;
         }
-        eni->adopted = !eni->ours || eni->owner_tag || holding > capacity_without(p, node, eni);
+        eni->adopted = !eni->ours || eni->owner_tag ||
+                       (tells && holding > capacity_without(p, node, eni));
         if (eni->adopted && eni->ours) {
             node->recheck_ns = p->now_ns + 8 * SECOND_NS;
         }

@@ -19,7 +19,7 @@ static struct slice node_name_key(const void *rows, uint32_t handle)
 {
     const struct planner *p = rows;
 
-    return plan_text(p, p->nodes[handle].name);
+    return p->nodes[handle].name_text;
 }
 
 static struct slice node_instance_key(const void *rows, uint32_t handle)
@@ -200,7 +200,10 @@ void plan_dirty_zone(struct planner *p, uint32_t zone)
 
 void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns)
 {
-    if (at_ns < timers_get(&p->timers, node)) {
+    struct node_row *row = &p->nodes[node];
+
+    if (!row->timed || at_ns < timers_get(&p->timers, node)) {
+        row->timed = true;
         timers_set(&p->timers, node, at_ns);
     }
 }
@@ -368,6 +371,7 @@ static void decide_dirty(struct planner *p)
     uint32_t done = 0;
 
     while (timers_pop(&p->timers, p->now_ns, &node)) {
+        p->nodes[node].timed = false;
         plan_dirty(p, node);
     }
     if (!p->synced) {

@@ -139,10 +139,9 @@ struct group {
 
 /* ---- nodes ---- */
 
+/* What each decision reads stands first. */
 struct node_eni {
-    struct aws_id id;
     uint32_t subnet;
-    uint32_t pool; /* string: whose ENI it is; 0: not ours */
     uint16_t ips, prefixes;
     uint8_t device_index, card, type;
     bool ours, adopted;
@@ -152,12 +151,15 @@ struct node_eni {
     bool delete_on_termination;
     bool owner_tag, instance_tag;
     uint64_t since_ns; /* attached, or first seen */
+    uint32_t pool;     /* string: whose ENI it is; 0: not ours */
+    struct aws_id id;
 };
 
 enum node_want { WANT_NOTHING, WANT_FILLED, WANT_BARE, WANT_ASSIGN };
 
 struct node_row {
     uint32_t name, eniconfig; /* strings */
+    struct slice name_text;   /* of `name`: spares the index a step */
     struct aws_id instance;
     uint32_t zone, type, pool, group, group_at, listed_at, starved_at;
     uint32_t *labels; /* key, value, key, value ...: strings */
@@ -185,7 +187,8 @@ struct node_row {
     bool live, ready, unschedulable, agent_ready, enis_known, primary_known;
     bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
     bool dry_run_told;             /* what would be done has been told */
-    bool dirty;
+    bool dirty, timed,
+        queued; /* in the list of dirty nodes, among the timers, in the needy queue */
 
     /* the decision */
     uint8_t kind, class, want, urgency;

@@ -572,7 +572,7 @@ TEST(plan_report, a_node_that_nothing_helps_is_told_once_and_recovers_when_a_sub
     story_saw(s, "attach n1 subnet-b");
     story_wait(s, 3);
     story_pods(s, "n1", 6, 0);
-    story_wait(s, 15);
+    story_wait(s, 40);
     story_saw(s, "condition n1 True AddressesAvailable");
     expect_u64(story_count(s, "event node n1 NodeRecovered"), 1);
     expect_u64(s->status.nodes_exhausted, 0);
