@@ -270,9 +270,24 @@ static void check_leaks(struct world *world)
     }
 }
 
+/* "DescribeSubnets 12, DescribeRouteTables 1" */
+static struct slice last_minute(struct world *world)
+{
+    struct slice text = SLICE("");
+
+    for (enum sim_action action = 0; action < ACT_COUNT; action++) {
+        if (world->minute_actions[action] > 0) {
+            text = arena_printf(&world->scratch, "%.*s%s%s %u", SLICE_ARG(text),
+                                text.len > 0 ? ", " : "", sim_action_info(action)->name,
+                                world->minute_actions[action]);
+        }
+    }
+    return text;
+}
+
 static void check_budget(struct world *world)
 {
-    uint64_t calls = world->minute_calls, most = QUIET_CALLS + world->node_count / 40;
+    uint64_t calls = world->minute_calls, most = QUIET_CALLS + world->ec2->subnet_count * 2 + world->node_count / 40;
 
     world->minute_calls = 0;
     if (world->waiting > 0 || world->result.pods_started != world->minute_pods) {
@@ -281,8 +296,10 @@ static void check_budget(struct world *world)
     }
     if (settled(world, SETTLED_NS) && world->now_ns - world->quiet_since_ns > SETTLED_NS &&
         calls > most) {
-        world_violate(world, "%llu calls of EC2 in a quiet minute", (unsigned long long)calls);
+        world_violate(world, "%llu calls of EC2 in a quiet minute: %.*s",
+                      (unsigned long long)calls, SLICE_ARG(last_minute(world)));
     }
+    memset(world->minute_actions, 0, sizeof(world->minute_actions));
 }
 
 void world_check_due(struct world *world)

@@ -263,6 +263,7 @@ static void at_ec2(struct world *world, struct world_call *call)
     world->minute_calls++;
     enum sim_action action = sim_action_find(name);
     if (action != ACT_COUNT) {
+        world->minute_actions[action]++;
         world->result.controller_mutations += sim_action_info(action)->mutating;
         world_check_call(world, action, call->body, response.status, response.body);
     }

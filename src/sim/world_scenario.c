@@ -403,30 +403,77 @@ static enum err each(struct world *world, const struct doc *list, const char *wh
     return err;
 }
 
-/* Of each group of instances the first ones stay. */
-static void drop_surplus(struct world *world, const struct doc *groups)
-{
-    uint32_t row = 0;
+/* ---- a smaller cluster ---- */
 
-    for (const struct doc *at = doc_first(groups); at && world->config.scale < 1; at = at->next) {
-        uint64_t count = doc_u64_or(doc_get(at, "count"), 1);
-        uint32_t kept = scaled(world, count);
-        for (uint64_t i = 0; i < count; i++, row++) {
-            struct aws_id id = world->ec2->instances[row].id;
-            if (i >= kept) {
-                (void)sim_ec2_terminate(world->ec2, world->begin_ns - BEFORE_NS, &id);
-            }
-        }
+static struct doc *writable(const struct doc *doc)
+{
+    return (struct doc *)(uintptr_t)doc; /* of a tree that is ours alone */
+}
+
+static void scale_number(struct world *world, const struct doc *field)
+{
+    uint64_t value = 0;
+
+    if (field && slice_u64(field->text, UINT32_MAX, &value) == ERR_OK) {
+        writable(field)->text = arena_printf(&world->arena, "%u", scaled(world, value));
     }
 }
 
-/* Fewer addresses for fewer nodes: the rest is as if it were not there, the lowest ones first. */
-static void scale_subnets(struct world *world)
+/* The block shrinks by halves; what is still too much is hidden later. */
+static void scale_cidr(struct world *world, const struct doc *field)
 {
-    for (uint32_t i = 0; world->config.scale < 1 && i < world->ec2->subnet_count; i++) {
+    struct slice rest = doc_text(field);
+    struct slice base = slice_cut(&rest, '/');
+    uint64_t bits = 0;
+
+    if (!field || slice_u64(rest, 32, &bits) != ERR_OK) {
+        return;
+    }
+    for (double left = world->config.scale; left <= 0.5 && bits < 28; left *= 2) {
+        bits++;
+    }
+    writable(field)->text = arena_printf(&world->arena, "%.*s/%llu", SLICE_ARG(base),
+                                         (unsigned long long)bits);
+}
+
+/* The same scenario for so much of its nodes and addresses, as JSON, which is YAML too. */
+static enum err scale_scenario(struct world *world, struct error *error)
+{
+    const struct doc *top = NULL;
+    struct json_out json;
+    struct buf out;
+
+    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL,
+                              &top, error);
+    if (err != ERR_OK) {
+        return err;
+    }
+    for (const struct doc *at = doc_first(doc_get(top, "instances")); at; at = at->next) {
+        scale_number(world, doc_get(at, "count"));
+    }
+    for (const struct doc *at = doc_first(doc_get(top, "subnets")); at; at = at->next) {
+        scale_number(world, doc_get(at, "free"));
+        scale_cidr(world, doc_get(at, "cidr"));
+    }
+    buf_init(&out, 4 << 20);
+    json_start(&json, &out);
+    api_doc_json(&json, top);
+    world->config.scenario = arena_slice(&world->arena, buf_slice(&out));
+    buf_done(&out);
+    return ERR_OK;
+}
+
+/* What halving has left over is as if it were not there, the lowest addresses first. */
+static void hide_surplus(struct world *world)
+{
+    double left = world->config.scale;
+
+    while (left <= 0.5) {
+        left *= 2;
+    }
+    for (uint32_t i = 0; i < world->ec2->subnet_count; i++) {
         struct sim_space *space = &world->ec2->subnets[i].space;
-        uint32_t surplus = (uint32_t)((double)(space->size - SPACE_OWN) *
-                                      (1 - world->config.scale));
+        uint32_t surplus = (uint32_t)((double)(space->size - SPACE_OWN) * (1 - left));
         uint32_t ip = 0;
         while (surplus > 0 && sim_space_pick(space, NULL, &ip)) {
             surplus--;
@@ -439,17 +486,21 @@ enum err world_read_scenario(struct world *world, struct error *error)
     const struct doc *top = NULL;
     uint64_t duration_ns = 1800 * SIM_S;
 
-    enum err err = sim_ec2_new(world->config.scenario, world->config.seed,
-                               world->begin_ns - BEFORE_NS, WORLD_BEGIN_WALL_NS - BEFORE_NS,
-                               &world->ec2, error);
+    enum err err = world->config.scale < 1 ? scale_scenario(world, error) : ERR_OK;
+    if (err == ERR_OK) {
+        err = sim_ec2_new(world->config.scenario, world->config.seed,
+                          world->begin_ns - BEFORE_NS, WORLD_BEGIN_WALL_NS - BEFORE_NS,
+                          &world->ec2, error);
+    }
     if (err == ERR_OK) {
         err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
                          error);
     }
     if (err == ERR_OK) {
-        drop_surplus(world, doc_get(top, "instances"));
         sim_ec2_advance(world->ec2, world->begin_ns);
-        scale_subnets(world);
+        if (world->config.scale < 1) {
+            hide_surplus(world);
+        }
     }
     if (err == ERR_OK) {
         err = read_time(top, "duration", &duration_ns, error);

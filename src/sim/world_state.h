@@ -263,6 +263,7 @@ struct world {
 
     /* check */
     uint64_t check_ns, quiet_since_ns, minute_calls, minute_pods;
+    uint32_t minute_actions[ACT_COUNT];
     uint8_t *leaks; /* by row of an ENI: minutes that it is ours and attached to nothing */
     uint32_t leak_capacity;
     struct world_violation *violations;
