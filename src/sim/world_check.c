@@ -10,6 +10,7 @@
 #define FLAP_NS (600 * SIM_S)
 #define SETTLED_NS (600 * SIM_S) /* after the last fault: by then all must be well */
 #define REASON_NS (60 * SIM_S)   /* a wait of so long needs a reason */
+#define CALM_NS (300 * SIM_S)    /* a subnet that is as it is for so long is known */
 
 enum { LEAK_MINUTES = 10, QUIET_CALLS = 20 };
 
@@ -302,12 +303,30 @@ static void check_budget(struct world *world)
     memset(world->minute_actions, 0, sizeof(world->minute_actions));
 }
 
+static void note_subnets(struct world *world)
+{
+    uint32_t count = world->ec2->subnet_count;
+
+    if (!world->calm_free) {
+        world->calm_free = ARENA_ARRAY(&world->arena, uint32_t, count);
+        world->calm_ns = ARENA_ARRAY(&world->arena, uint64_t, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t free = world->ec2->subnets[i].space.free;
+        if (world->calm_free[i] != free) {
+            world->calm_free[i] = free;
+            world->calm_ns[i] = world->now_ns;
+        }
+    }
+}
+
 void world_check_due(struct world *world)
 {
     world->check_ns = world->now_ns + 60 * SIM_S;
     if (!world->api) {
         return;
     }
+    note_subnets(world);
     check_leaks(world);
     check_budget(world);
 }
@@ -327,7 +346,8 @@ static void check_ledger(struct world *world)
             const struct subnet_status *seen = &status.subnets[j];
             uint32_t row = sim_find_subnet(world->ec2, aws_id_slice(&seen->id));
             uint32_t free = row == ROW_NONE ? 0 : world->ec2->subnets[row].space.free;
-            if (seen->free != free) {
+            bool calm = row != ROW_NONE && world->now_ns - world->calm_ns[row] > CALM_NS;
+            if (calm && seen->free != free) {
                 world_violate(world, "at rest the planner takes %s to have %u free addresses, it "
                                      "has %u",
                               seen->id.text, seen->free, free);
@@ -364,6 +384,7 @@ void world_check_end(struct world *world)
         return;
     }
     check_converged(world);
+    note_subnets(world);
     if (world->now_ns - world->quiet_since_ns > SETTLED_NS) {
         check_ledger(world);
     }

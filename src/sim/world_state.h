@@ -264,6 +264,8 @@ struct world {
     /* check */
     uint64_t check_ns, quiet_since_ns, minute_calls, minute_pods;
     uint32_t minute_actions[ACT_COUNT];
+    uint32_t *calm_free; /* by row of a subnet: free addresses, and since when so many */
+    uint64_t *calm_ns;
     uint8_t *leaks; /* by row of an ENI: minutes that it is ours and attached to nothing */
     uint32_t leak_capacity;
     struct world_violation *violations;
