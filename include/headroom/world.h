@@ -3,9 +3,10 @@
  *
  *   scenario + seed --> world --> one column: the agent alone, with Headroom, or with an oracle
  *
- * The production engine (planner, Kubernetes and EC2 sides) runs inside, on bytes: against a modelled API server and the modelled EC2.
- * Agents, kubelets, a scheduler, deployments, autoscaler and other tenants are modelled around it. The same scenario, seed and column
- * give the same run, to the byte. No clock, no I/O. The scenario's format: docs/simulator.md.
+ * The production engine (planner, Kubernetes and EC2 sides) runs inside, on bytes: against a
+ * modelled API server and the modelled EC2. Agents, kubelets, a scheduler, deployments, autoscaler
+ * and other tenants are modelled around it. The same scenario, seed and column give the same run,
+ * to the byte. No clock, no I/O. The scenario's format: docs/simulator.md.
  */
 #ifndef HEADROOM_WORLD_H
 #define HEADROOM_WORLD_H
@@ -17,7 +18,8 @@
 enum world_column {
     WORLD_AGENT,    /* nodes' agents alone */
     WORLD_HEADROOM, /* and the controller */
-    WORLD_ORACLE,   /* a pod that is refused gets an address at once wherever one is to be had: the lower bound */
+    /* a pod that is refused gets an address at once wherever one is to be had: the lower bound */
+    WORLD_ORACLE,
     WORLD_COLUMNS
 };
 
@@ -28,16 +30,16 @@ struct world_config {
     struct slice name;     /* of the scenario, for messages */
     uint64_t seed;
     enum world_column column;
-    double scale;          /* of nodes, pods and addresses; 0: 1 */
-    bool faults;           /* besides the scenario's, faults drawn from the seed */
-    bool check;            /* invariants, at every step */
+    double scale; /* of nodes, pods and addresses; 0: 1 */
+    bool faults;  /* besides the scenario's, faults drawn from the seed */
+    bool check;   /* invariants, at every step */
 };
 
 struct world;
 
 /* The error names line and field of the scenario. */
-enum err world_new(const struct world_config *config, struct world **ret,
-                   struct error *error) ERR_CHECKED;
+enum err world_new(const struct world_config *config, struct world **ret, struct error *error)
+    ERR_CHECKED;
 void world_free(struct world *world);
 
 /* Runs until this time since the begin, or the end. False: it is over. */
@@ -47,19 +49,23 @@ uint64_t world_duration_ns(const struct world *world); /* the scenario's */
 
 /* A pod waits from the kubelet's first refused attempt until it has an address. */
 struct world_result {
-    double stall_s;           /* all waits added up */
-    double avoidable_stall_s; /* of it: while the node's zone had a free address in a permitted subnet and the node room for it */
+    double stall_s; /* all waits added up */
+    double
+        /* of it: while the node's zone had a free address in a permitted subnet and the node room
+         * for it */
+        avoidable_stall_s;
     uint64_t pods_started, pods_waited;
-    double wait_p99_s, wait_max_s;      /* over all pods that were bound */
-    uint32_t waiting, unscheduled;      /* at the end */
-    uint64_t enis_attached;             /* by anybody, primaries left out */
-    uint64_t enis_preattached;          /* of them by the controller */
-    uint32_t addresses_held_max;        /* by the cluster's ENIs, at one time */
-    uint64_t ec2_calls;                 /* by anybody */
-    uint64_t controller_calls;          /* of them by the controller */
-    uint64_t controller_mutations;      /* of those: not Describe */
-    uint64_t flaps;                     /* an ENI of the controller's that an agent freed within ten minutes of its attach */
-    uint64_t launch_failures;           /* instances for which there was no address */
+    double wait_p99_s, wait_max_s; /* over all pods that were bound */
+    uint32_t waiting, unscheduled; /* at the end */
+    uint64_t enis_attached;        /* by anybody, primaries left out */
+    uint64_t enis_preattached;     /* of them by the controller */
+    uint32_t addresses_held_max;   /* by the cluster's ENIs, at one time */
+    uint64_t ec2_calls;            /* by anybody */
+    uint64_t controller_calls;     /* of them by the controller */
+    uint64_t controller_mutations; /* of those: not Describe */
+    uint64_t
+        flaps; /* an ENI of the controller's that an agent freed within ten minutes of its attach */
+    uint64_t launch_failures; /* instances for which there was no address */
     uint64_t steps, violations;
     uint32_t nodes_max;
 };
@@ -86,7 +92,8 @@ struct world_series {
 
 void world_series(const struct world *world, struct world_series *ret);
 
-/* Happenings as lines "12.345s node-1 ...", oldest first, the first few thousand: for people who look for a cause. */
+/* Happenings as lines "12.345s node-1 ...", oldest first, the first few thousand: for people who
+ * look for a cause. */
 struct slice world_trace(const struct world *world);
 
 #endif

@@ -1,4 +1,5 @@
-/* commands.h - the subcommands of `headroom`. argv[0] is the subcommand's name; the result is the process's exit status. */
+/* commands.h - the subcommands of `headroom`. argv[0] is the subcommand's name; the result is the
+ * process's exit status. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

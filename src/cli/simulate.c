@@ -1,7 +1,8 @@
 /*
  * simulate.c - `headroom simulate`: a scenario played three times, and what came of it.
  *
- * Knows flags, files and how results are written. Refuses to know how a cluster is simulated: world.h.
+ * Knows flags, files and how results are written. Refuses to know how a cluster is simulated:
+ * world.h.
  */
 #include <unistd.h>
 

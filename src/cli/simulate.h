@@ -23,7 +23,8 @@ struct simulation {
 
 /* "1h 35m", "12.4 s", "0 s" */
 struct slice simulate_duration(struct arena *arena, double seconds);
-/* The rows of the table: what it is called, and its value in a column as people read it. False: no such row. */
+/* The rows of the table: what it is called, and its value in a column as people read it. False: no
+ * such row. */
 bool simulate_row(struct arena *arena, const struct simulation *simulation, uint32_t row,
                   enum world_column column, struct slice *ret_name, struct slice *ret_value);
 /* One self-contained page. */

@@ -1,5 +1,6 @@
 /*
- * simulate_html.c - the report as one page: a table and plots in SVG, light or dark as the reader's system is, no script, nothing from outside.
+ * simulate_html.c - the report as one page: a table and plots in SVG, light or dark as the
+ * reader's system is, no script, nothing from outside.
  *
  * Knows how to draw. Refuses to know what the numbers mean.
  */
@@ -37,7 +38,8 @@ static const char style[] =
     "vertical-align:middle}"
     "ul{padding-left:20px}li{color:var(--agent)}";
 
-/* Told apart also by people who do not see all colours: Okabe and Ito's set, the yellow darkened. */
+/* Told apart also by people who do not see all colours: Okabe and Ito's set, the yellow darkened.
+ * */
 static const char *const hues[HUES] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                         "#56b4e9", "#e69f00", "#b8a000", "#7f7f7f" };
 

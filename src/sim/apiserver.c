@@ -1,7 +1,8 @@
 /*
  * apiserver.c - the modelled API server's rows, its log of changes, and who is told of them.
  *
- * Knows versions, selectors' before and after, bookmarks and compaction. Refuses to know bytes: apiserver_encode.c does.
+ * Knows versions, selectors' before and after, bookmarks and compaction. Refuses to know bytes:
+ * apiserver_encode.c does.
  */
 #include <assert.h>
 
@@ -163,8 +164,7 @@ static struct api_change *add_change(struct api *api)
 static const char *type_for(const struct api *api, const struct api_watch *watch,
                             const struct api_change *change)
 {
-    if (watch->selector.name[0] &&
-        !api_named(api, &watch->selector, change->kind, change->row)) {
+    if (watch->selector.name[0] && !api_named(api, &watch->selector, change->kind, change->row)) {
         return NULL;
     }
     bool was = change->was.there && api_selects(&watch->selector, &change->was);
@@ -466,9 +466,8 @@ void api_watch_close(struct api *api, uint32_t watch)
     buf_reset(&api->watches[watch].out);
 }
 
-static uint32_t open_watch(struct api *api, enum api_kind kind,
-                           const struct api_selector *selector, const struct api_query *query,
-                           bool proto)
+static uint32_t open_watch(struct api *api, enum api_kind kind, const struct api_selector *selector,
+                           const struct api_query *query, bool proto)
 {
     uint32_t at = 0;
 

@@ -5,9 +5,10 @@
  *                           ^             |
  *   request (GET, LIST, PATCH, PUT, POST) '--> a watch that begins later, until compaction
  *
- * Built from what Kubernetes documents (API concepts: lists, Tables, watches, bookmarks, 410 Gone, patches, optimistic locking)
- * and from generated.proto's field numbers. One resourceVersion for all objects, as etcd gives it. Nodes, pods, SubnetPools, ENIConfigs,
- * DaemonSets, Leases and Events; of their verbs, those that a controller of addresses can need.
+ * Built from what Kubernetes documents (API concepts: lists, Tables, watches, bookmarks, 410 Gone,
+ * patches, optimistic locking) and from generated.proto's field numbers. One resourceVersion for
+ * all objects, as etcd gives it. Nodes, pods, SubnetPools, ENIConfigs, DaemonSets, Leases and
+ * Events; of their verbs, those that a controller of addresses can need.
  */
 #ifndef SIM_APISERVER_H
 #define SIM_APISERVER_H
@@ -89,15 +90,17 @@ struct api_change {
     enum api_kind kind;
     uint32_t row;
     struct api_look was, is;
-    char *bytes; /* owned: protobuf of nodes and pods, else JSON; after the change, or the last state */
+    char *
+        /* owned: protobuf of nodes and pods, else JSON; after the change, or the last state */
+        bytes;
     size_t len;
 };
 
 struct api_selector {
-    bool refuses;    /* a field that is not known */
-    char name[128];  /* metadata.name; "": any */
+    bool refuses;                   /* a field that is not known */
+    char name[128];                 /* metadata.name; "": any */
     int host_network, bound, agent; /* -1: any */
-    uint32_t phases; /* bit by phase: left out */
+    uint32_t phases;                /* bit by phase: left out */
 };
 
 struct api_watch {
@@ -105,10 +108,10 @@ struct api_watch {
     enum api_kind kind;
     struct api_selector selector;
     bool proto, bookmarks;
-    struct buf out;      /* not read yet */
-    uint64_t sent;       /* version up to which `out` has everything */
+    struct buf out; /* not read yet */
+    uint64_t sent;  /* version up to which `out` has everything */
     uint64_t bookmark_ns, end_ns;
-    bool over;           /* the server closes it once `out` is read */
+    bool over; /* the server closes it once `out` is read */
 };
 
 struct api {
@@ -123,7 +126,7 @@ struct api {
     uint32_t pod_count, pod_capacity;
     struct api_object *objects;
     uint32_t object_count, object_capacity;
-    struct interner events;     /* names of Events that were written */
+    struct interner events; /* names of Events that were written */
     uint64_t events_written, events_repeated;
     struct api_change *changes; /* a ring */
     uint32_t change_begin, change_count, change_capacity;

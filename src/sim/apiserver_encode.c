@@ -1,8 +1,9 @@
 /*
  * apiserver_encode.c - objects as protobuf and JSON, watch frames, statuses.
  *
- * Knows generated.proto's field numbers of core/v1 and meta/v1, and what kubectl's printers put into a row. Refuses to know who reads it:
- * fields that nobody here asks for are written all the same, as a server would.
+ * Knows generated.proto's field numbers of core/v1 and meta/v1, and what kubectl's printers put
+ * into a row. Refuses to know who reads it: fields that nobody here asks for are written all the
+ * same, as a server would.
  */
 #include <assert.h>
 
@@ -11,7 +12,10 @@
 #include "apiserver.h"
 
 /* A buffer in an array: it never grows. */
-#define FIXED(bytes) { .data = (bytes), .size = sizeof(bytes), .max = sizeof(bytes) - 1 }
+#define FIXED(bytes)                                                                               \
+    {                                                                                              \
+        .data = (bytes), .size = sizeof(bytes), .max = sizeof(bytes) - 1                           \
+    }
 
 /* ---- protobuf ---- */
 
@@ -501,8 +505,9 @@ static void proto_frame(struct api *api, struct api_watch *watch, const char *ty
     buf_reset(event);
     text(event, 1, type);
     api_proto_field(event, 2, buf_slice(extension));
-    unsigned char length[4] = { (unsigned char)(event->len >> 24), (unsigned char)(event->len >> 16),
-                                (unsigned char)(event->len >> 8), (unsigned char)event->len };
+    unsigned char length[4] = { (unsigned char)(event->len >> 24),
+                                (unsigned char)(event->len >> 16), (unsigned char)(event->len >> 8),
+                                (unsigned char)event->len };
     buf_add(&watch->out, length, 4);
     buf_add_slice(&watch->out, buf_slice(event));
 }
@@ -576,7 +581,8 @@ void api_watch_error(struct api *api, struct api_watch *watch, int code, const c
         proto_frame(api, watch, "ERROR", &status, buf_slice(&body));
     } else {
         status_json(&body, code, reason, slice_of(message));
-        buf_addf(&watch->out, "{\"type\":\"ERROR\",\"object\":%.*s}\n", SLICE_ARG(buf_slice(&body)));
+        buf_addf(&watch->out, "{\"type\":\"ERROR\",\"object\":%.*s}\n",
+                 SLICE_ARG(buf_slice(&body)));
     }
     buf_done(&body);
     api->changed = true;

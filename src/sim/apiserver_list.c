@@ -1,8 +1,9 @@
 /*
  * apiserver_list.c - lists: protobuf, Tables and JSON, with selectors and pages.
  *
- * Knows what a list shows. Pages are of the rows as they are when the page is asked for: what changed meanwhile is newer than the list's
- * resourceVersion, and a watch from there tells of it again.
+ * Knows what a list shows. Pages are of the rows as they are when the page is asked for: what
+ * changed meanwhile is newer than the list's resourceVersion, and a watch from there tells of it
+ * again.
  */
 #include <assert.h>
 
@@ -147,8 +148,10 @@ static void row_cells(const struct api *api, const struct api_pod *pod, struct b
 static void list_table(struct api *api, struct arena *arena, struct walk *walk, uint64_t version,
                        struct buf *out)
 {
-    static const char *const columns[] = { "Name", "Ready", "Status",         "Restarts",       "Age",
-                                           "IP",   "Node",  "Nominated Node", "Readiness Gates" };
+    static const char *const columns[] = {
+        "Name", "Ready", "Status",         "Restarts",       "Age",
+        "IP",   "Node",  "Nominated Node", "Readiness Gates"
+    };
     struct walk ahead = *walk;
     uint32_t row = 0;
     bool first = true;
@@ -229,7 +232,8 @@ void api_list(struct api *api, struct arena *arena, enum api_kind kind,
     bool native = kind == API_PODS || kind == API_NODES;
     struct buf out;
 
-    if ((table && kind != API_PODS) || (proto && !native) || (!table && !proto && kind == API_PODS)) {
+    if ((table && kind != API_PODS) || (proto && !native) ||
+        (!table && !proto && kind == API_PODS)) {
         api_status(arena, false, 406, "NotAcceptable", SLICE("only the following are accepted"),
                    ret);
         return;

@@ -1,8 +1,10 @@
 /*
- * apiserver_write.c - what clients change: Leases, Events, a node's conditions and taints, a status.
+ * apiserver_write.c - what clients change: Leases, Events, a node's conditions and taints, a
+ * status.
  *
- * Knows the patch formats (RFC 6902 with its test, strategic merge of lists by key, server-side apply by one owner) and the optimistic
- * lock. Refuses what the real server refuses: an old resourceVersion, another uid, a test that does not hold.
+ * Knows the patch formats (RFC 6902 with its test, strategic merge of lists by key, server-side
+ * apply by one owner) and the optimistic lock. Refuses what the real server refuses: an old
+ * resourceVersion, another uid, a test that does not hold.
  */
 #include <headroom/timestamp.h>
 
@@ -141,7 +143,8 @@ static void patch_event(struct api *api, struct arena *arena, struct slice name,
 
 /* ---- nodes ---- */
 
-/* Strategic merge of status.conditions: by type. Other parts of a status are not for us to write. */
+/* Strategic merge of status.conditions: by type. Other parts of a status are not for us to write.
+ * */
 static void merge_conditions(struct api *api, struct arena *arena, uint32_t row,
                              const struct doc *body, struct api_response *ret)
 {
@@ -251,8 +254,8 @@ static bool apply_op(struct api *api, uint32_t row, const struct doc *op)
 }
 
 /* All of it or nothing. */
-static void patch_taints(struct api *api, struct arena *arena, uint32_t row,
-                         const struct doc *body, struct api_response *ret)
+static void patch_taints(struct api *api, struct arena *arena, uint32_t row, const struct doc *body,
+                         struct api_response *ret)
 {
     struct api_node *node = &api->nodes[row];
     struct api_taint before[API_TAINTS_MAX];
@@ -287,12 +290,13 @@ static void patch_node(struct api *api, struct arena *arena, struct slice name,
                subresource.len == 0) {
         patch_taints(api, arena, row, body, ret);
     } else {
-        refuse(arena, 415, "UnsupportedMediaType", "the body of the request was in an unknown format",
-               ret);
+        refuse(arena, 415, "UnsupportedMediaType",
+               "the body of the request was in an unknown format", ret);
     }
 }
 
-/* ---- a SubnetPool's status by server-side apply: one owner, so what it applies is the status ---- */
+/* ---- a SubnetPool's status by server-side apply: one owner, so what it applies is the status
+ * ---- */
 
 static void apply_status(struct api *api, struct arena *arena, struct slice name,
                          const struct api_request *request, const struct doc *body,

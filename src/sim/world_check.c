@@ -1,7 +1,9 @@
 /*
- * world_check.c - what must never be, looked for at every request of the controller's, every deed of an agent, each minute, and at the end.
+ * world_check.c - what must never be, looked for at every request of the controller's, every deed
+ * of an agent, each minute, and at the end.
  *
- * Knows the rules of facts/agent-ipamd.md and of design's "Never". Looks at the truth of the modelled EC2, not at what the controller thinks.
+ * Knows the rules of facts/agent-ipamd.md and of design's "Never". Looks at the truth of the
+ * modelled EC2, not at what the controller thinks.
  */
 #include <stdio.h>
 
@@ -206,8 +208,9 @@ void world_check_agent(struct world *world, uint32_t row)
                        node->own[i].id.text,
                        (double)(world->now_ns - node->own[i].attached_ns) / 1e9);
             if (world->config.check && node->flaps > 1) {
-                world_violate(world, "%s flaps: its agent freed an ENI of ours within ten minutes, "
-                                     "%u times",
+                world_violate(world,
+                              "%s flaps: its agent freed an ENI of ours within ten minutes, "
+                              "%u times",
                               node->name, node->flaps);
             }
         }
@@ -233,8 +236,8 @@ void world_check_wait(struct world *world, uint32_t row)
     }
     struct planner *planner = engine_planner(world->engine);
     if (!plan_decision_of(planner, slice_of(node->name), &decision)) {
-        world_violate(world, "%s waits on %s, which the planner does not know",
-                      "a pod", node->name);
+        world_violate(world, "%s waits on %s, which the planner does not know", "a pod",
+                      node->name);
         return;
     }
     if (decision.kind == PLAN_DECISION_Enough || decision.kind == PLAN_DECISION_NoPool ||
@@ -288,7 +291,8 @@ static struct slice last_minute(struct world *world)
 
 static void check_budget(struct world *world)
 {
-    uint64_t calls = world->minute_calls, most = QUIET_CALLS + world->ec2->subnet_count * 2 + world->node_count / 40;
+    uint64_t calls = world->minute_calls,
+             most = QUIET_CALLS + world->ec2->subnet_count * 2 + world->node_count / 40;
 
     world->minute_calls = 0;
     if (world->waiting > 0 || world->result.pods_started != world->minute_pods) {
@@ -297,8 +301,8 @@ static void check_budget(struct world *world)
     }
     if (settled(world, SETTLED_NS) && world->now_ns - world->quiet_since_ns > SETTLED_NS &&
         calls > most) {
-        world_violate(world, "%llu calls of EC2 in a quiet minute: %.*s",
-                      (unsigned long long)calls, SLICE_ARG(last_minute(world)));
+        world_violate(world, "%llu calls of EC2 in a quiet minute: %.*s", (unsigned long long)calls,
+                      SLICE_ARG(last_minute(world)));
     }
     memset(world->minute_actions, 0, sizeof(world->minute_actions));
 }
@@ -348,8 +352,9 @@ static void check_ledger(struct world *world)
             uint32_t free = row == ROW_NONE ? 0 : world->ec2->subnets[row].space.free;
             bool calm = row != ROW_NONE && world->now_ns - world->calm_ns[row] > CALM_NS;
             if (calm && seen->free != free) {
-                world_violate(world, "at rest the planner takes %s to have %u free addresses, it "
-                                     "has %u",
+                world_violate(world,
+                              "at rest the planner takes %s to have %u free addresses, it "
+                              "has %u",
                               seen->id.text, seen->free, free);
             }
         }
@@ -368,8 +373,9 @@ static void check_converged(struct world *world)
             const struct world_pod *row = &world->pods[pod];
             uint64_t from_ns = row->refused_ns > world->heal_ns ? row->refused_ns : world->heal_ns;
             if (row->waiting && world->now_ns > from_ns + SETTLED_NS) {
-                world_violate(world, "%u pods wait on %s, which could be helped, %.0f s after all "
-                                     "healed",
+                world_violate(world,
+                              "%u pods wait on %s, which could be helped, %.0f s after all "
+                              "healed",
                               node->waiting, node->name,
                               (double)(world->now_ns - world->heal_ns) / 1e9);
                 break;

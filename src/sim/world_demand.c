@@ -68,7 +68,8 @@ static void evacuate(struct world *world, struct slice zone)
     world_schedule(world);
 }
 
-/* Linear: the same number of addresses with each step, so that the cluster's own use comes on top. */
+/* Linear: the same number of addresses with each step, so that the cluster's own use comes on top.
+ * */
 static void drain(struct world *world, struct act *act)
 {
     uint32_t row = sim_subnet_by_name(world->ec2, act->name);

@@ -1,7 +1,9 @@
 /*
- * world_faults.c - what goes wrong, and when it heals: data, from the scenario or drawn from the seed.
+ * world_faults.c - what goes wrong, and when it heals: data, from the scenario or drawn from the
+ * seed.
  *
- * Knows how to break the modelled servers, the connections and the controller's process. Refuses to touch the production code inside.
+ * Knows how to break the modelled servers, the connections and the controller's process. Refuses
+ * to touch the production code inside.
  */
 #include <stdio.h>
 
@@ -73,9 +75,9 @@ void world_faults_draw(struct world *world)
 static void break_ec2(struct world *world, struct world_fault *fault)
 {
     static const enum sim_fault_kind kinds[BREAK_KINDS] = {
-        [BREAK_THROTTLE] = FAULT_THROTTLE,   [BREAK_ERROR] = FAULT_ERROR,
+        [BREAK_THROTTLE] = FAULT_THROTTLE,     [BREAK_ERROR] = FAULT_ERROR,
         [BREAK_LOST_REPLY] = FAULT_LOST_REPLY, [BREAK_LOST_REQUEST] = FAULT_LOST_REQUEST,
-        [BREAK_CUT] = FAULT_CUT_BODY,        [BREAK_LATENCY] = FAULT_LATENCY,
+        [BREAK_CUT] = FAULT_CUT_BODY,          [BREAK_LATENCY] = FAULT_LATENCY,
     };
 
     if (world->ec2->fault_count == SIM_FAULTS_MAX) {

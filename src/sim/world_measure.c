@@ -1,9 +1,10 @@
 /*
- * world_measure.c - waits, and which of them a better attach would have avoided; the oracle that avoids them all; samples for plots.
+ * world_measure.c - waits, and which of them a better attach would have avoided; the oracle that
+ * avoids them all; samples for plots.
  *
- * A wait is avoidable while the node's zone has a free address in a permitted subnet and the node has room for it: on an ENI whose subnet
- * has one, or in an ENI slot for which a permitted subnet has two. Judged whenever something happens at the node: at least at each retry of a
- * waiting pod.
+ * A wait is avoidable while the node's zone has a free address in a permitted subnet and the node
+ * has room for it: on an ENI whose subnet has one, or in an ENI slot for which a permitted subnet
+ * has two. Judged whenever something happens at the node: at least at each retry of a waiting pod.
  */
 #include "world_state.h"
 
@@ -282,8 +283,8 @@ static bool take(struct world *world, uint32_t subnet, uint32_t *ret_ip)
     return sim_space_pick(&world->ec2->subnets[subnet].space, NULL, ret_ip);
 }
 
-/* On an ENI of the oracle's own there are as many places as on any other. What it takes for such an ENI itself is left out: the
- * bound stays a lower one. */
+/* On an ENI of the oracle's own there are as many places as on any other. What it takes for such
+ * an ENI itself is left out: the bound stays a lower one. */
 bool world_oracle_lend(struct world *world, uint32_t pod)
 {
     struct world_pod *row = &world->pods[pod];

@@ -94,9 +94,7 @@ static void start(struct world *world, const struct fetch *fetch)
     if (fetch->total_ms) {
         call->limit_ns = world->now_ns + fetch->total_ms * SIM_MS;
     }
-    uint64_t up_ns = call->kind != FETCH_HTTP ? SIM_MS / 10 :
-                     call->to_kube            ? API_UP_NS :
-                                                EC2_UP_NS;
+    uint64_t up_ns = call->kind != FETCH_HTTP ? SIM_MS / 10 : call->to_kube ? API_UP_NS : EC2_UP_NS;
     set_timer(world, call, world->now_ns + up_ns + prng_below(&world->net_prng, up_ns));
 }
 
@@ -269,8 +267,9 @@ static void at_ec2(struct world *world, struct world_call *call)
     }
     if (call->orphan || response.status == 0) {
         if (!call->orphan) {
-            call->limit_ns = call->limit_ns < world->now_ns + 20 * SIM_S ? call->limit_ns
-                                                                       : world->now_ns + 20 * SIM_S;
+            call->limit_ns = call->limit_ns < world->now_ns + 20 * SIM_S
+                                 ? call->limit_ns
+                                 : world->now_ns + 20 * SIM_S;
             call->phase = CALL_DOWN;
             set_timer(world, call, UINT64_MAX); /* silence, until its patience ends */
             return;
@@ -431,8 +430,8 @@ void world_net_watches(struct world *world)
 static bool out_of_patience(struct world *world, struct world_call *call)
 {
     bool total = call->limit_ns <= world->now_ns;
-    bool silent = call->idle_ns > 0 &&
-                  call->heard_ns + call->idle_ns <= world->now_ns && call->at_ns > world->now_ns;
+    bool silent = call->idle_ns > 0 && call->heard_ns + call->idle_ns <= world->now_ns &&
+                  call->at_ns > world->now_ns;
 
     if (!total && !silent) {
         return false;
@@ -446,7 +445,8 @@ static bool out_of_patience(struct world *world, struct world_call *call)
         }
         return true;
     }
-    (void)error_set(&call->error, ERR_TIMEOUT, silent ? "no byte for too long" : "no answer in time");
+    (void)error_set(&call->error, ERR_TIMEOUT,
+                    silent ? "no byte for too long" : "no answer in time");
     give_end(world, call);
     return true;
 }

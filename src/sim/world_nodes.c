@@ -7,10 +7,10 @@
 
 #include "world_state.h"
 
-#define AGENT_SPREAD_NS (3 * SIM_S)    /* between the first and the last agent's start */
-#define REGISTER_NS (25 * SIM_S)       /* from launch to the Node object */
-#define DRAIN_NS (30 * SIM_S)          /* from the eviction of pods to the instance's end */
-#define DELETE_NS (20 * SIM_S)         /* from an instance's end to its Node's */
+#define AGENT_SPREAD_NS (3 * SIM_S) /* between the first and the last agent's start */
+#define REGISTER_NS (25 * SIM_S)    /* from launch to the Node object */
+#define DRAIN_NS (30 * SIM_S)       /* from the eviction of pods to the instance's end */
+#define DELETE_NS (20 * SIM_S)      /* from an instance's end to its Node's */
 
 enum { HOST_PODS = 2 }; /* aws-node, kube-proxy: no address of their own */
 
@@ -265,8 +265,7 @@ static uint32_t add_node(struct world *world, uint32_t group_row, uint32_t insta
     const struct sim_instance *instance = &world->ec2->instances[instance_row];
     const struct sim_subnet *subnet = &world->ec2->subnets[instance->subnet];
 
-    mem_reserve(&world->nodes, &world->node_capacity, world->node_count + 1,
-                sizeof(*world->nodes));
+    mem_reserve(&world->nodes, &world->node_capacity, world->node_count + 1, sizeof(*world->nodes));
     uint32_t row = world->node_count++;
     struct world_node *node = &world->nodes[row];
     *node = (struct world_node){
@@ -338,8 +337,8 @@ void world_nodes_begin(struct world *world)
     if (world->api) {
         put_objects(world);
     }
-    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL,
-                              &top, NULL);
+    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
+                              NULL);
     if (err != ERR_OK) {
         return; /* it was good a moment ago */
     }
@@ -372,8 +371,7 @@ uint32_t world_node_launch(struct world *world, uint32_t group_row, uint64_t lif
 
     struct slice id = arena_printf(&world->scratch, "i-0%016llx",
                                    (unsigned long long)slice_hash(run.dns_name));
-    if (aws_id_set(&run.id, id) != ERR_OK ||
-        !sim_instance_run(world->ec2, &run, &row, &problem)) {
+    if (aws_id_set(&run.id, id) != ERR_OK || !sim_instance_run(world->ec2, &run, &row, &problem)) {
         world->result.launch_failures++;
         world_note(world, "no instance in %.*s: %s", SLICE_ARG(group->subnet), problem.message);
         return ROW_NONE;

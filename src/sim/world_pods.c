@@ -1,8 +1,9 @@
 /*
- * world_pods.c - kubelets: a pod asks its node's agent for an address, waits if it must, runs, and ends.
+ * world_pods.c - kubelets: a pod asks its node's agent for an address, waits if it must, runs, and
+ * ends.
  *
- * Knows the kubelet's rhythm: the first attempt within a second of the binding, the next one 1 to 2 s later, then each 10 to 15 s. Refuses
- * to know why a pod is there.
+ * Knows the kubelet's rhythm: the first attempt within a second of the binding, the next one 1 to
+ * 2 s later, then each 10 to 15 s. Refuses to know why a pod is there.
  */
 #include "world_state.h"
 
@@ -169,8 +170,7 @@ static void ask(struct world *world, uint32_t pod)
     }
     enum err err = sim_agent_add(node->agent, world->now_ns, pod_key(world, pod), &row->ip, &error);
     world_agent_changed(world, row->node);
-    if (err == ERR_OK ||
-        (world->config.column == WORLD_ORACLE && world_oracle_lend(world, pod))) {
+    if (err == ERR_OK || (world->config.column == WORLD_ORACLE && world_oracle_lend(world, pod))) {
         run(world, pod);
     } else {
         refused(world, pod);

@@ -1,5 +1,6 @@
 /*
- * world_scenario.c - the scenario's keys that are not EC2's: pools, agents, demand, faults. The format: docs/simulator.md.
+ * world_scenario.c - the scenario's keys that are not EC2's: pools, agents, demand, faults. The
+ * format: docs/simulator.md.
  *
  * Knows the fields and says which line is wrong. Refuses to know what they lead to.
  */
@@ -95,7 +96,8 @@ static enum err read_agent(struct world *world, struct error *error)
     struct slice odd = SLICE("");
 
     world->daemonset_spec = daemonset_spec(world);
-    struct slice text = arena_printf(&world->arena, "{\"metadata\":{\"name\":\"aws-node\"},\"spec\":%.*s}",
+    struct slice text = arena_printf(&world->arena,
+                                     "{\"metadata\":{\"name\":\"aws-node\"},\"spec\":%.*s}",
                                      SLICE_ARG(world->daemonset_spec));
     enum err err = json_parse(&world->arena, text, NULL, &object, error);
     if (err == ERR_OK) {
@@ -169,10 +171,9 @@ static void select_subnets(struct world *world, struct world_pool *pool)
     for (uint32_t i = 0; i < world->ec2->subnet_count; i++) {
         const struct sim_subnet *subnet = &world->ec2->subnets[i];
         const struct pair *tags = sim_tags_pairs(world->ec2, &subnet->tags, &world->arena);
-        pool->subnets[i] = selector_terms_match(pool->pool.subnet_terms,
-                                                pool->pool.subnet_term_count,
-                                                aws_id_slice(&subnet->id), tags,
-                                                subnet->tags.count);
+        pool->subnets[i] = selector_terms_match(
+            pool->pool.subnet_terms, pool->pool.subnet_term_count, aws_id_slice(&subnet->id), tags,
+            subnet->tags.count);
     }
 }
 
@@ -208,10 +209,9 @@ static enum err read_pool(struct world *world, const struct doc *row, struct err
     api_doc_json(&json, with_ids(world, doc_get(row, "spec")));
     pool->spec_json = arena_slice(&world->arena, buf_slice(&out));
     buf_done(&out);
-    struct slice text = arena_printf(&world->arena,
-                                     "{\"metadata\":{\"name\":\"%.*s\"},\"spec\":%.*s}",
-                                     SLICE_ARG(doc_text(doc_get(row, "name"))),
-                                     SLICE_ARG(pool->spec_json));
+    struct slice text = arena_printf(
+        &world->arena, "{\"metadata\":{\"name\":\"%.*s\"},\"spec\":%.*s}",
+        SLICE_ARG(doc_text(doc_get(row, "name"))), SLICE_ARG(pool->spec_json));
     err = json_parse(&world->arena, text, NULL, &object, error);
     if (err == ERR_OK) {
         err = kube_json_pool(&world->arena, object, &pool->pool, error);
@@ -278,10 +278,10 @@ static const struct {
 
 static enum err read_act(struct world *world, const struct doc *row, struct error *error)
 {
-    static const char *const keys[] = { "pods",     "jobs",   "scale",  "restart", "nodes", "remove",
-                                        "evacuate", "cordon", "vanish", "drain",   "agents", "at",
-                                        "every",    "until",  "lifetime", "over",  "count", "free",
-                                        NULL };
+    static const char *const keys[] = { "pods",   "jobs",     "scale",  "restart", "nodes",
+                                        "remove", "evacuate", "cordon", "vanish",  "drain",
+                                        "agents", "at",       "every",  "until",   "lifetime",
+                                        "over",   "count",    "free",   NULL };
     struct act act = { .until_ns = UINT64_MAX };
     uint64_t count = 1, free = 0;
     bool known = false;
@@ -296,8 +296,9 @@ static enum err read_act(struct world *world, const struct doc *row, struct erro
         }
     }
     if (err == ERR_OK && !known) {
-        return sim_doc_fail(error, row, "a demand needs one of pods, jobs, scale, restart, nodes, "
-                                        "remove, evacuate, cordon, vanish, drain, agents");
+        return sim_doc_fail(error, row,
+                            "a demand needs one of pods, jobs, scale, restart, nodes, "
+                            "remove, evacuate, cordon, vanish, drain, agents");
     }
     const struct {
         const char *field;
@@ -443,8 +444,8 @@ static enum err scale_scenario(struct world *world, struct error *error)
     struct json_out json;
     struct buf out;
 
-    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL,
-                              &top, error);
+    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
+                              error);
     if (err != ERR_OK) {
         return err;
     }
@@ -488,9 +489,8 @@ enum err world_read_scenario(struct world *world, struct error *error)
 
     enum err err = world->config.scale < 1 ? scale_scenario(world, error) : ERR_OK;
     if (err == ERR_OK) {
-        err = sim_ec2_new(world->config.scenario, world->config.seed,
-                          world->begin_ns - BEFORE_NS, WORLD_BEGIN_WALL_NS - BEFORE_NS,
-                          &world->ec2, error);
+        err = sim_ec2_new(world->config.scenario, world->config.seed, world->begin_ns - BEFORE_NS,
+                          WORLD_BEGIN_WALL_NS - BEFORE_NS, &world->ec2, error);
     }
     if (err == ERR_OK) {
         err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,

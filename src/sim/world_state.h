@@ -12,8 +12,8 @@
  *   world_check.c     what must never be
  *   world_measure.c   waits, avoidable or not; series
  *
- * Rows are named by their place. Each kind of row has a queue of deadlines; the earliest of all is the next step, equal ones go in the
- * order of the queues, so that a run repeats.
+ * Rows are named by their place. Each kind of row has a queue of deadlines; the earliest of all is
+ * the next step, equal ones go in the order of the queues, so that a run repeats.
  */
 #ifndef SIM_WORLD_STATE_H
 #define SIM_WORLD_STATE_H
@@ -27,8 +27,8 @@
 #include "apiserver.h"
 #include "ec2_state.h"
 
-#define WORLD_BEGIN_NS (1000 * SIM_S)                        /* monotonic time has been running */
-#define WORLD_BEGIN_WALL_NS (UINT64_C(1767225600) * SIM_S)   /* 2026-01-01T00:00:00Z */
+#define WORLD_BEGIN_NS (1000 * SIM_S)                      /* monotonic time has been running */
+#define WORLD_BEGIN_WALL_NS (UINT64_C(1767225600) * SIM_S) /* 2026-01-01T00:00:00Z */
 
 enum {
     CALLS_MAX = 256,
@@ -61,7 +61,7 @@ struct world_call {
     int status;
     struct slice content_type, answer;
     size_t cut_after;
-    uint32_t watch; /* API_NONE */
+    uint32_t watch;     /* API_NONE */
     struct error error; /* of its END */
 };
 
@@ -96,10 +96,10 @@ struct world_node {
     uint32_t agent_pod;                 /* row of the API server's pods */
     struct sim_agent *agent;
     bool ready, agent_ready, cordoned, tainted;
-    uint32_t max_pods;                  /* for pods with an address of their own */
+    uint32_t max_pods; /* for pods with an address of their own */
     uint32_t pods, waiting;
-    uint32_t first_pod;                 /* list through pods */
-    uint64_t leaves_ns;                 /* autoscaler; 0: stays */
+    uint32_t first_pod; /* list through pods */
+    uint64_t leaves_ns; /* autoscaler; 0: stays */
     uint64_t seen_freed;
     struct own_eni own[OWN_ENIS];
     uint32_t own_count, flaps;
@@ -204,7 +204,7 @@ struct world {
     struct world_config config;
     struct arena arena, scratch;
     struct sim_ec2 *ec2;
-    struct api *api; /* NULL: no controller in this column */
+    struct api *api;       /* NULL: no controller in this column */
     struct engine *engine; /* NULL: down, or none */
     uint64_t engine_back_ns, incarnation;
     struct prng prng, net_prng;
@@ -274,12 +274,11 @@ struct world {
 };
 
 /* world.c */
-uint64_t world_wall_ns(const struct world *world);           /* true time */
+uint64_t world_wall_ns(const struct world *world);            /* true time */
 uint64_t world_controller_wall_ns(const struct world *world); /* as its clock shows */
 void world_start_engine(struct world *world);
 void world_stop_engine(struct world *world); /* kill -9 */
-void world_note(struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void world_note(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number that depends on the seed and on who asks, not on when. */
 uint64_t world_draw(const struct world *world, uint64_t who, uint64_t what, uint64_t below);
 
@@ -347,7 +346,8 @@ void world_check_wait(struct world *world, uint32_t pod); /* refused again: is t
 
 /* world_measure.c */
 void world_measure_begin(struct world *world);
-void world_account(struct world *world, uint32_t node); /* before its waiting pods or slots change */
+void world_account(struct world *world,
+                   uint32_t node); /* before its waiting pods or slots change */
 bool world_helpable(struct world *world, uint32_t node);
 void world_waited(struct world *world, const struct world_pod *pod);
 void world_sample(struct world *world);

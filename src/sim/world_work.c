@@ -1,5 +1,6 @@
 /*
- * world_work.c - Deployments, Jobs, and the scheduler that binds their pods: the emptiest node first.
+ * world_work.c - Deployments, Jobs, and the scheduler that binds their pods: the emptiest node
+ * first.
  *
  * Knows how many pods are wanted. Refuses to know addresses.
  */

@@ -1,7 +1,9 @@
 /*
- * classes.c - the stall classes of the agent, one scenario each: alone it stalls, with Headroom it does not.
+ * classes.c - the stall classes of the agent, one scenario each: alone it stalls, with Headroom it
+ * does not.
  *
- * The bounds are what docs/simulator.md promises: no avoidable stall where the demand can be foreseen, else attach and adoption.
+ * The bounds are what docs/simulator.md promises: no avoidable stall where the demand can be
+ * foreseen, else attach and adoption.
  */
 #include <stdio.h>
 
@@ -14,21 +16,17 @@ enum { SCENARIO_MAX = 1 << 20 };
 
 struct expectation {
     const char *scenario;
-    double agent_least_s;    /* avoidable stall of the agent alone: the class is real */
-    double headroom_most_s;  /* avoidable stall with Headroom */
-    double longest_wait_s;   /* with Headroom; 0: no pod may wait */
-    bool nobody_can_help;    /* then pods wait in every column, and none of it is avoidable */
+    double agent_least_s;   /* avoidable stall of the agent alone: the class is real */
+    double headroom_most_s; /* avoidable stall with Headroom */
+    double longest_wait_s;  /* with Headroom; 0: no pod may wait */
+    bool nobody_can_help;   /* then pods wait in every column, and none of it is avoidable */
 };
 
 static const struct expectation expectations[] = {
-    { "1-no-slot", 0, 0, 0, true },
-    { "3-custom-networking", 1000, 300, 70, false },
-    { "4-untagged", 1000, 0, 0, false },
-    { "5-all-or-nothing", 1000, 0, 0, false },
-    { "6-cooldown", 400, 330, 70, false },
-    { "7-fragmented", 1000, 0, 0, false },
-    { "8-masked", 1000, 0, 0, false },
-    { "9-herd", 1000, 0, 0, false },
+    { "1-no-slot", 0, 0, 0, true },        { "3-custom-networking", 1000, 300, 70, false },
+    { "4-untagged", 1000, 0, 0, false },   { "5-all-or-nothing", 1000, 0, 0, false },
+    { "6-cooldown", 400, 330, 70, false }, { "7-fragmented", 1000, 0, 0, false },
+    { "8-masked", 1000, 0, 0, false },     { "9-herd", 1000, 0, 0, false },
 };
 
 /* False: *ret_why says what. */
@@ -70,13 +68,15 @@ static bool judge(struct arena *arena, const struct expectation *want,
                                 oracle->avoidable_stall_s);
     } else if (want->nobody_can_help &&
                (headroom->stall_s <= 0 || headroom->avoidable_stall_s > 0)) {
-        *ret_why = arena_printf(arena, "stall %.1f s, avoidable %.1f s: nobody should be able to help",
+        *ret_why = arena_printf(arena,
+                                "stall %.1f s, avoidable %.1f s: nobody should be able to help",
                                 headroom->stall_s, headroom->avoidable_stall_s);
     } else if (agent->avoidable_stall_s < want->agent_least_s) {
         *ret_why = arena_printf(arena, "the agent alone stalls for %.1f s only: no such class",
                                 agent->avoidable_stall_s);
     } else if (headroom->avoidable_stall_s > want->headroom_most_s) {
-        *ret_why = arena_printf(arena, "avoidable stall of %.1f s with Headroom, at most %.0f s allowed",
+        *ret_why = arena_printf(arena,
+                                "avoidable stall of %.1f s with Headroom, at most %.0f s allowed",
                                 headroom->avoidable_stall_s, want->headroom_most_s);
     } else if (!want->nobody_can_help && headroom->wait_max_s > want->longest_wait_s) {
         *ret_why = arena_printf(arena, "a pod waits %.1f s with Headroom, at most %.0f s allowed",
@@ -108,7 +108,8 @@ void sim_classes(void)
         }
         good = good && judge(&arena, want, results, &why);
         sim_verdict(want->scenario, good,
-                    arena_printf(&arena, "%.*s; replay: build/headroom simulate %s --trace headroom",
+                    arena_printf(&arena,
+                                 "%.*s; replay: build/headroom simulate %s --trace headroom",
                                  SLICE_ARG(why), path)
                         .data);
         arena_done(&arena);

@@ -1,5 +1,6 @@
 /*
- * main.c - simulated clusters as tests: the nine stall classes, and random clusters with random faults.
+ * main.c - simulated clusters as tests: the nine stall classes, and random clusters with random
+ * faults.
  *
  *   build/tests/sim                 the classes, then 40 random clusters
  *   build/tests/sim --seeds 10000   so many random clusters; --first N begins with another one

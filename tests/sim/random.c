@@ -1,7 +1,9 @@
 /*
- * random.c - a small cluster drawn from a seed: its network, its agents' settings, its demand; and faults, which heal.
+ * random.c - a small cluster drawn from a seed: its network, its agents' settings, its demand; and
+ * faults, which heal.
  *
- * Everything may happen at once. What must hold all the same are the world's invariants, and that all is well some time after the last fault.
+ * Everything may happen at once. What must hold all the same are the world's invariants, and that
+ * all is well some time after the last fault.
  */
 #include <stdio.h>
 
@@ -32,14 +34,14 @@ static bool chance(struct draw *draw, uint32_t percent)
 
 static void network(struct draw *draw)
 {
-    buf_add_text(&draw->out,
-                 "region: us-west-2\nvpc: {name: main, cidrs: [10.0.0.0/16]}\n"
-                 "security_groups: [{name: nodes}]\nsubnets:\n");
+    buf_add_text(&draw->out, "region: us-west-2\nvpc: {name: main, cidrs: [10.0.0.0/16]}\n"
+                             "security_groups: [{name: nodes}]\nsubnets:\n");
     for (uint32_t zone = 0; zone < draw->zones; zone++) {
         for (uint32_t i = 0; i <= draw->siblings; i++) {
             bool tagged = i == 0 || chance(draw, 50);
             buf_addf(&draw->out,
-                     "  - {name: s-%u-%u, zone: us-west-2%c, cidr: 10.0.%u.0/%u, tags: {pool: pods%s}}\n",
+                     "  - {name: s-%u-%u, zone: us-west-2%c, cidr: 10.0.%u.0/%u, tags: {pool: "
+                     "pods%s}}\n",
                      zone, i, "abc"[zone], zone * 16 + i, 24 + below(draw, 3),
                      tagged ? ", kubernetes.io/role/cni: \"1\"" : "");
         }
@@ -90,8 +92,7 @@ static void settings(struct draw *draw)
                              "    ENI_CONFIG_LABEL_DEF: topology.kubernetes.io/zone\n"
                              "  eniConfigs:\n");
     for (uint32_t zone = 0; zone < draw->zones; zone++) {
-        buf_addf(&draw->out,
-                 "    - {name: us-west-2%c, subnet: s-%u-1, securityGroups: [nodes]}\n",
+        buf_addf(&draw->out, "    - {name: us-west-2%c, subnet: s-%u-1, securityGroups: [nodes]}\n",
                  "abc"[zone], zone);
     }
 }
@@ -124,11 +125,13 @@ static void demand(struct draw *draw)
         }
     }
     if (chance(draw, 50)) {
-        buf_addf(&draw->out, "  - {pods: wave, at: %us, every: 5m, until: 18m, count: %u, lifetime: %us}\n",
+        buf_addf(&draw->out,
+                 "  - {pods: wave, at: %us, every: 5m, until: 18m, count: %u, lifetime: %us}\n",
                  60 + below(draw, 300), 1 + below(draw, 3 * draw->nodes), 60 + below(draw, 300));
     }
     if (chance(draw, 40)) {
-        buf_addf(&draw->out, "  - {jobs: batch, at: %us, every: 3m, until: 15m, count: %u, lifetime: %us}\n",
+        buf_addf(&draw->out,
+                 "  - {jobs: batch, at: %us, every: 3m, until: 15m, count: %u, lifetime: %us}\n",
                  60 + below(draw, 300), 1 + below(draw, 2 * draw->nodes), 10 + below(draw, 60));
     }
     if (chance(draw, 40)) {
