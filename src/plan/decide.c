@@ -1,8 +1,8 @@
 /*
  * decide.c - what is done for one node, and for which nodes first.
  *
- *   decide: want? -> where? -> allowed? -> fresh? --> needy queue --> serve: neediest first, within
- * a window
+ *   decide: want? -> where? -> allowed? -> fresh? --> needy queue --> serve: neediest first,
+ *                                                                            within a window
  *
  * Knows when the planner acts: the node wants addresses and its agent cannot get them itself, now
  * or within the lead time. Refuses to know how orders are carried out and how decisions are told.

@@ -5,13 +5,13 @@
  * Knows the agent's rules (facts: agent-ipamd.md, sections 1 to 3) and nothing of queues, orders or
  * reports. Pure.
  *
- *   mode                  low when            freed (podless) when            how much makes it
- * content and is kept WARM_ENI_TARGET W     avail < W*k         avail >= (W+1)*k                up
- * to W*k, below (W+1)*k 0     avail == 0          avail >= k                      below k WARM_IP /
- * MINIMUM     avail < WARM or     other ENIs alone meet both      what is short total < MINIMUM
- *   prefixes, P >= 1      avail < 16*P        free prefixes elsewhere >= P    P less free prefixes
- *                   0     avail == 0          always                          what waiting pods
- * need
+ *   mode              low when         freed (podless) when         what makes it content and is kept
+ *   WARM_ENI W >= 1   avail < W*k      avail >= (W+1)*k             up to W*k, below (W+1)*k
+ *            W == 0   avail == 0       avail >= k                   below k
+ *   WARM_IP, MINIMUM  avail < WARM or  other ENIs alone meet both   what is short
+ *                     total < MINIMUM
+ *   prefixes, P >= 1  avail < 16*P     free prefixes elsewhere >= P P less free prefixes
+ *             P == 0  avail == 0       always                       what waiting pods need
  */
 #include "state.h"
 
@@ -401,8 +401,10 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         wanted = v->ahead - left > wanted ? v->ahead - left : wanted;
         break;
     case MODE_ENI: {
+        /* Without warm ENIs it asks for all of an ENI's addresses when it has none left: so may we,
+         * up to what it keeps. The pods that come next find theirs, for no further call. */
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
-        wanted = v->warm_enis == 0 ? 1 - left : wanted;
+        wanted = v->warm_enis == 0 ? kept : wanted;
         wanted = min_ips - total > wanted ? min_ips - total : wanted;
         wanted = wanted < kept ? wanted : kept;
         break;
