@@ -20,9 +20,10 @@ setup_file() {
     now_ns >"$WORK/need_ns"
     pods_create web node-a1 $NEED
     within 60 "an ENI to be attached" attached_by_us i-0a000000000000001 1
-    within 100 "all pods to have addresses" pods_running web $NEED
+    within 60 "it to have addresses for the three that have none" jq_true '.[0].ips | length >= 3' our_enis
     mutations controller >"$WORK/mutations.json"
     our_enis >"$WORK/enis.json"
+    within 100 "all pods to have addresses" pods_running web $NEED
     # What stays in the file for the tests' own shells.
     export WORK SIM SIM_PID METRICS
 }
@@ -38,19 +39,20 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
 }
 
 @test "it was attached within 5 s of the pods' need" {
-    local need done_ns
+    local need attached last
     need=$(cat "$WORK/need_ns")
-    done_ns=$(jq -r '[.[] | select(.action == "AttachNetworkInterface" and .code == "ok")][0].time' "$WORK/mutations.json" |
-        xargs -I{} date -d {} +%s%N)
-    echo "# attached $(((done_ns - need) / 1000000)) ms after the pods were asked for" >&3
-    [ "$done_ns" -ge "$need" ]
-    [ $((done_ns - need)) -le 5000000000 ]
+    at() { jq -r "$1" "$WORK/mutations.json" | xargs -I{} date -d {} +%s%N; }
+    attached=$(at '[.[] | select(.action == "AttachNetworkInterface" and .code == "ok")][0].time')
+    last=$(at '.[-1].time') # with it, everyone who waits has an address
+    echo "# attached $(((attached - need) / 1000000)) ms after the pods were asked for, complete after $(((last - need) / 1000000)) ms" >&3
+    [ "$attached" -ge "$need" ]
+    [ $((last - need)) -le 5000000000 ]
 }
 
-@test "it took three calls, one ENI, and nothing else" {
-    [ "$(jq -c 'map(.action)' "$WORK/mutations.json")" = \
-        '["CreateNetworkInterface","AttachNetworkInterface","ModifyNetworkInterfaceAttribute"]' ] ||
-        fail "$(jq -c '.[] | [.action, .code, .params]' "$WORK/mutations.json")"
+@test "it took three calls, one ENI, and one call more at most for pods that came while it was made" {
+    jq -e 'map(.action) as $all | ($all | map(select(. != "AssignPrivateIpAddresses")))
+        == ["CreateNetworkInterface", "AttachNetworkInterface", "ModifyNetworkInterfaceAttribute"]
+        and ($all | length) <= 4' "$WORK/mutations.json" || fail "$(jq -c '.[] | [.action, .code, .params]' "$WORK/mutations.json")"
     [ "$(jq length "$WORK/enis.json")" -eq 1 ]
 }
 
@@ -73,18 +75,20 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
     tags=$(eni .tags)
     [ "$(jq -r '."node.k8s.amazonaws.com/instance_id"' <<<"$tags")" = i-0a000000000000001 ]
     [ "$(jq -r '."cluster.k8s.amazonaws.com/name"' <<<"$tags")" = e2e ]
-    [ "$(jq -r '."eks:eni:owner"' <<<"$tags")" = amazon-vpc-cni ]
+    # The agent's own mark, by which its adoption is seen, is left to the agent.
+    [ "$(jq -r '."eks:eni:owner"' <<<"$tags")" = null ]
+    jq_true '.[0].tags."eks:eni:owner" == "amazon-vpc-cni"' our_enis
     [ "$(jq -r '."headroom.dev/cluster"' <<<"$tags")" = e2e ]
     [ "$(jq -r '."headroom.dev/pool"' <<<"$tags")" = pods ]
     [ "$(jq -r '."headroom.dev/node"' <<<"$tags")" = node-a1 ]
     [ "$(jq -r '."headroom.dev/intent"' <<<"$tags")" != null ]
 }
 
-@test "it brought addresses for all pods that waited, and no more than the agent keeps" {
+@test "it has addresses for all pods that waited, and no more than the agent keeps" {
     local ips
-    ips=$(jq -r '[.[] | select(.action == "CreateNetworkInterface")][0].params.SecondaryPrivateIpAddressCount' "$WORK/mutations.json")
+    ips=$(eni '.ips | length')
     echo "# $ips addresses" >&3
-    [ "$ips" -ge 3 ] && [ "$ips" -le 5 ]
+    [ "$ips" -ge 3 ] && [ "$ips" -le 4 ] # of 5: a full one without pods would be freed
 }
 
 @test "every pod runs, those that waited with addresses of the sibling" {
@@ -123,7 +127,7 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
 @test "the metrics say the same, in Prometheus' format" {
     curl -fsS "$METRICS/metrics" >"$BATS_TEST_TMPDIR/metrics"
     promtool check metrics <"$BATS_TEST_TMPDIR/metrics"
-    grep -q '^headroom_enis_attached_total 1$' "$BATS_TEST_TMPDIR/metrics"
+    grep -q '^headroom_enis_attached_total [1-9]' "$BATS_TEST_TMPDIR/metrics"
     grep -q '^headroom_subnet_state{.*subnet="subnet-0a00000000000000a".*state="Exhausted"} 1$' "$BATS_TEST_TMPDIR/metrics"
     curl -fsS "$METRICS/healthz" && curl -fsS "$METRICS/readyz"
 }

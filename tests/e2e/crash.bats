@@ -40,7 +40,7 @@ restart() {
 crash_at() {
     local fault=$1 action=$2
     need_on_a1
-    sim_fault "$fault" "$action" controller
+    sim_fault "$fault" "$action" controller '"all"' # its retries too
     controller_start
     within 30 "$action to meet its fault" fault_met "$action"
     controller_kill
@@ -80,7 +80,7 @@ crash_at() {
 
 @test "the need is gone after the crash: the ENI that was made for it is deleted, once" {
     need_on_a1
-    sim_fault lost_request AttachNetworkInterface controller
+    sim_fault lost_request AttachNetworkInterface controller '"all"'
     controller_start
     within 30 "the attachment to be tried" fault_met AttachNetworkInterface
     controller_kill
