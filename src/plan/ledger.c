@@ -128,11 +128,6 @@ void ledger_settle(struct planner *p, uint64_t asked_ns)
     }
 }
 
-uint32_t ledger_in_flight(const struct planner *p, uint32_t subnet)
-{
-    return p->subnets[subnet].debit_ips;
-}
-
 uint32_t plan_in_flight(const struct planner *p)
 {
     uint32_t sum = 0;

@@ -171,10 +171,26 @@ void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted,
     plan_log(p, LOG_INFO, "%.*s", SLICE_ARG(text));
 }
 
+/* Its node wants an ENI and is about to get this one; but not for ever. */
+static bool is_wanted(const struct planner *p, const struct leftover *leftover)
+{
+    if (leftover->node == NONE || p->nodes[leftover->node].pool == NONE) {
+        return false;
+    }
+    const struct node_row *node = &p->nodes[leftover->node];
+    return (node->want == WANT_FILLED || node->want == WANT_BARE) && leftover->subnet != NONE &&
+           choose_fits(p, node, leftover->subnet);
+}
+
 static uint64_t due_ns(const struct planner *p, const struct leftover *leftover)
 {
-    uint64_t at_ns = leftover->doomed ? leftover->retry_ns
-                                      : leftover->since_ns + p->config.leak_grace_ns;
+    const uint64_t wanted_ns = 10 * MINUTE_NS;
+    uint64_t grace_ns = p->config.leak_grace_ns;
+
+    if (grace_ns < wanted_ns && is_wanted(p, leftover)) {
+        grace_ns = wanted_ns;
+    }
+    uint64_t at_ns = leftover->doomed ? leftover->retry_ns : leftover->since_ns + grace_ns;
 
     return at_ns > p->denied_until_ns ? at_ns : p->denied_until_ns;
 }

@@ -481,7 +481,6 @@ void ledger_forget_node(struct planner *p, uint32_t node);
 void ledger_find_node(struct planner *p, uint32_t node);
 void ledger_forget_pool(struct planner *p, uint32_t pool);
 bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slice token);
-uint32_t ledger_in_flight(const struct planner *p, uint32_t subnet);
 /* The first order of the node that is under way; NULL: none. */
 struct order *ledger_active(const struct planner *p, const struct node_row *node);
 

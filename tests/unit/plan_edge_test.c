@@ -1,0 +1,464 @@
+/*
+ * The planner's stories about edges: what comes late, twice, for nobody, or in an unusual shape.
+ */
+#include "plan_fixture.h"
+
+#include <stdio.h>
+
+static struct story *needy(void)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    story_pods(s, "n1", 5, 1);
+    return s;
+}
+
+TEST(plan_edge, events_about_the_unknown_change_nothing)
+{
+    static const enum plan_event_kind kinds[] = { PLAN_NODE_GONE, PLAN_POOL_GONE,
+                                                  PLAN_ENICONFIG_GONE, PLAN_TYPE_UNKNOWN };
+    struct story *s = needy();
+
+    story_go(s);
+    story_forget(s);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct plan_event event = { .kind = kinds[i], .name = SLICE("nobody") };
+        story_step(s, &event);
+        event.name = SLICE("");
+        story_step(s, &event);
+    }
+    struct plan_event pods = { .kind = PLAN_PODS };
+    pods.pods.node = SLICE("nobody");
+    story_step(s, &pods);
+    story_agent_pod(s, "nobody", true);
+    struct plan_event type = { .kind = PLAN_TYPE };
+    story_step(s, &type);
+    struct plan_event result = { .kind = PLAN_RESULT };
+    result.result.action = 12345;
+    result.result.stage = CLOUD_DONE;
+    story_step(s, &result);
+    struct aws_id stranger = { "i-stranger" };
+    struct plan_event enis = { .kind = PLAN_ENIS };
+    enis.enis.instances = &stranger;
+    enis.enis.instance_count = 1;
+    story_step(s, &enis);
+    expect_u64(plan_node_count(s->planner), 1);
+    story_saw_nothing(s);
+    struct plan_decision decision;
+    expect(!plan_decision_of(s->planner, SLICE("nobody"), &decision));
+    expect(plan_decision_at(s->planner, 0, &decision));
+    expect_slice(decision.node, "n1");
+    expect(!plan_decision_at(s->planner, 1, &decision));
+    story_end(s);
+    plan_free(NULL);
+}
+
+TEST(plan_edge, an_older_read_does_not_overwrite_a_newer_one)
+{
+    struct story *s = needy();
+
+    story_go(s);
+    struct plan_event old = { .kind = PLAN_SUBNETS };
+    old.subnets.asked_ns = s->now_ns - STORY_S;
+    story_step(s, &old); /* says that there are no subnets */
+    expect_u64(s->status.subnet_count, 2);
+    struct plan_event enis = { .kind = PLAN_ENIS };
+    enis.enis.instances = &s->nodes[0].instance;
+    enis.enis.instance_count = 1;
+    enis.enis.asked_ns = s->now_ns - STORY_S;
+    story_step(s, &enis);
+    expect_u64(story_decision(s, "n1").addresses, 5);
+    story_end(s);
+}
+
+TEST(plan_edge, a_subnet_that_is_gone_leaves_the_pool)
+{
+    struct story *s = needy();
+
+    story_go(s);
+    s->subnets[0].gone = true;
+    story_read(s);
+    expect_u64(s->status.subnet_count, 1);
+    s->subnets[1].usable = false;
+    story_read(s);
+    expect_u64(s->status.subnets[0].state, SUBNET_Unavailable);
+    story_end(s);
+}
+
+TEST(plan_edge, follows_a_change_of_a_subnets_tags)
+{
+    struct story *s = needy();
+
+    s->subnets[1].free = 8;
+    s->subnets[1].tag_count = 0;
+    story_go(s);
+    story_wait(s, 1);
+    story_saw(s, "condition n1 False NoHealthySubnet");
+    s->subnets[1].free = 200;
+    story_tag(&s->subnets[1], "headroom", "no");
+    story_read(s);
+    story_wait(s, 1);
+    story_saw_nothing(s);
+    s->subnets[1].tags[0].value = SLICE("yes");
+    story_read(s);
+    story_wait(s, 1);
+    story_saw(s, "attach n1 subnet-b");
+    story_end(s);
+}
+
+TEST(plan_edge, says_why_each_subnet_of_the_zone_does_not_help)
+{
+    struct story *s = needy();
+
+    s->subnets[1].usable = false;
+    story_subnet(s, "c", 200)->route = ROUTE_PUBLIC;
+    story_tag(story_subnet(s, "d", 200), "kubernetes.io/role/cni", "0");
+    story_subnet(s, "e", 0);
+    story_go(s);
+    story_wait(s, 1);
+    struct slice detail = story_decision(s, "n1").detail;
+    expect_contains(detail,
+                    "subnet-b (us-west-2a) has 200 of 251 addresses free but is unavailable");
+    expect_contains(detail,
+                    "subnet-c (us-west-2a) has 200 of 251 addresses free but another kind of "
+                    "route table than the node's");
+    expect_contains(detail, "and 2 more");
+    story_end(s);
+}
+
+TEST(plan_edge, says_that_the_pool_has_no_subnet_in_the_zone)
+{
+    struct story *s = needy();
+
+    s->subnets[0].tag_count = 0;
+    s->subnets[1].zone = "us-west-2b";
+    story_go(s);
+    story_wait(s, 1);
+    expect_contains(story_decision(s, "n1").detail, "the pool selects no subnet in us-west-2a");
+    expect_text(s->status.conditions[2].reason, "NodesExhausted");
+    story_end(s);
+}
+
+TEST(plan_edge, says_what_is_missing)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    s->deaf = true;
+    story_send_pool(s, "default");
+    story_send_node(s, "n1");
+    struct plan_event synced = { .kind = PLAN_KUBE_SYNCED };
+    story_step(s, &synced);
+    story_lease(s, true);
+    expect_contains(story_decision(s, "n1").detail, "the aws-node DaemonSet has not been seen");
+    expect_text(s->status.conditions[4].reason, "AgentNotFound");
+    struct plan_event agent = { .kind = PLAN_AGENT, .agent = s->agent };
+    story_step(s, &agent);
+    expect_contains(story_decision(s, "n1").detail, "the subnets have not been read yet");
+    expect_text(s->status.conditions[1].reason, "NotReadYet");
+    story_read(s);
+    expect_contains(story_decision(s, "n1").detail, "the ENIs of i-n1 have not been read yet");
+    s->nodes[0].zone = "";
+    s->nodes[0].node.provider_id = SLICE("aws:///x/i-n1");
+    story_send_node(s, "n1");
+    expect_contains(story_decision(s, "n1").detail, "topology.kubernetes.io/zone");
+    s->nodes[0].type = "";
+    story_send_node(s, "n1");
+    expect_contains(story_decision(s, "n1").detail, "instance type (none)");
+    story_end(s);
+}
+
+TEST(plan_edge, a_changed_label_moves_a_node_between_pools)
+{
+    struct story *s = needy();
+    struct slice value = SLICE("b");
+    struct selector_requirement wanted = { SLICE("team"), SELECTOR_IN, &value, 1 };
+
+    s->pools[0].weight = 1;
+    struct pool *other = story_pool(s, "team-b");
+    other->weight = 2;
+    other->nodes = (struct label_selector){ &wanted, 1 };
+    story_label(&s->nodes[0], "team", "a");
+    story_go(s);
+    expect_slice(story_decision(s, "n1").pool, "default");
+    s->nodes[0].labels[0].value = SLICE("b");
+    story_send_node(s, "n1");
+    expect_slice(story_decision(s, "n1").pool, "team-b");
+    /* The same selector again: nothing moves; another value: it does. */
+    story_send_pool(s, "team-b");
+    value = SLICE("c");
+    story_send_pool(s, "team-b");
+    expect_slice(story_decision(s, "n1").pool, "default");
+    wanted.op = SELECTOR_NOT_IN;
+    story_send_pool(s, "team-b");
+    expect_slice(story_decision(s, "n1").pool, "team-b");
+    story_end(s);
+}
+
+TEST(plan_edge, eniconfigs_come_change_and_go)
+{
+    struct story *s = needy();
+    struct plan_event event = { .kind = PLAN_ENICONFIG };
+
+    s->agent.custom_networking = true;
+    story_go(s);
+    story_wait(s, 1);
+    /* No ENIConfig: nobody knows where its pods belong; the primary ENI's subnet is the model. */
+    event.eniconfig = (struct eniconfig){ .name = SLICE("default"), .subnet = s->subnets[0].id };
+    story_step(s, &event);
+    struct plan_event gone = { .kind = PLAN_ENICONFIG_GONE, .name = SLICE("default") };
+    story_step(s, &gone);
+    event.eniconfig.name = SLICE("other");
+    story_step(s, &event);
+    event.eniconfig.name = SLICE("default");
+    story_step(s, &event);
+    story_wait(s, 1);
+    require(s->order_count >= 1);
+    expect_text(s->orders[0].action.attach.groups[0].text, "sg-node"); /* the primary ENI's */
+    story_end(s);
+}
+
+TEST(plan_edge, branches_leaving_and_unmanaged_enis_count_for_nothing)
+{
+    struct story *s = needy();
+
+    story_eni(s, "n1", "b", 1, 5, 0)->type = ENI_BRANCH;
+    story_eni(s, "n1", "b", 2, 5, 0)->status = ENI_DETACHING;
+    struct story_eni *unmanaged = story_eni(s, "n1", "b", 1, 5, 0);
+    unmanaged->tags[0] = (struct pair){ SLICE(TAG_AGENT_NO_MANAGE), SLICE("true") };
+    unmanaged->tag_count = 1;
+    unmanaged->id = story_id("eni-unmanaged");
+    story_go(s);
+    expect_u64(story_decision(s, "n1").addresses, 5);
+    expect_u64(story_decision(s, "n1").enis, 3); /* primary, unmanaged, the one under way */
+    require(s->order_count == 1);
+    expect_u64(s->orders[0].action.attach.device_index, 2);
+    story_end(s);
+}
+
+TEST(plan_edge, without_manage_untagged_only_the_agents_tag_counts)
+{
+    struct story *s = needy();
+
+    story_eni(s, "n1", "b", 1, 5, 0);
+    s->agent.manage_untagged = false;
+    story_go(s);
+    expect_u64(story_decision(s, "n1").addresses, 5);
+    story_end(s);
+}
+
+TEST(plan_edge, additional_tags_of_the_agent_go_on_our_enis_too)
+{
+    struct story *s = needy();
+    struct pair extra[] = { { SLICE("cost-center"), SLICE("42") },
+                            { SLICE(TAG_POOL), SLICE("x") } };
+    struct slice value;
+
+    s->agent.extra_tags = extra;
+    s->agent.extra_tag_count = 2;
+    story_go(s);
+    require(s->order_count == 1);
+    const struct eni_intent *intent = &s->orders[0].action.attach;
+    expect(pair_find(intent->tags, intent->tag_count, SLICE("cost-center"), &value) &&
+           slice_is(value, "42"));
+    expect(pair_find(intent->tags, intent->tag_count, SLICE(TAG_POOL), &value) &&
+           slice_is(value, "default"));
+    story_end(s);
+}
+
+TEST(plan_edge, tells_of_each_state_of_the_api)
+{
+    static const struct {
+        enum cloud_code code;
+        const char *reason, *event;
+    } states[] = {
+        { CLOUD_UNAVAILABLE, "Unavailable", "CloudAPIUnavailable" },
+        { CLOUD_DENIED, "Denied", "CloudAPIDenied" },
+        { CLOUD_THROTTLED, "Throttled", "CloudAPIThrottled" },
+    };
+    struct story *s = needy();
+
+    story_go(s);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct plan_event event = { .kind = PLAN_CLOUD };
+        event.cloud.code = states[i].code;
+        event.cloud.operation = SLICE("DescribeSubnets");
+        event.cloud.message = SLICE("no");
+        story_step(s, &event);
+        expect_text(s->status.conditions[3].reason, states[i].reason);
+        story_saw(s, states[i].event);
+    }
+    story_end(s);
+}
+
+TEST(plan_edge, a_nau_limit_keeps_the_eni_for_later)
+{
+    struct story *s = needy();
+
+    s->holds = true;
+    story_go(s);
+    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+    story_ends(s, CLOUD_FAILED, CLOUD_NAU_LIMIT, "eni-made");
+    expect_text(s->status.conditions[3].reason, "AddressUsageLimitReached");
+    story_is(s, "n1", PLAN_DECISION_CloudQuota);
+    story_end(s);
+}
+
+TEST(plan_edge, a_failed_last_step_leaves_the_eni_attached_and_is_mended)
+{
+    struct story *s = needy();
+
+    s->holds = true;
+    story_go(s);
+    struct story_order *order = story_order(s);
+    struct story_eni *eni = story_eni(s, "n1", "b", 2, 5, 0);
+    eni->delete_on_termination = false;
+    eni->id = story_id("eni-made");
+    for (uint32_t i = 0; i < order->action.attach.tag_count; i++) {
+        eni->tags[eni->tag_count++] = order->action.attach.tags[i];
+    }
+    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+    story_ends(s, CLOUD_ATTACHED, CLOUD_OK, "eni-made");
+    story_forget(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, "eni-made"); /* ModifyNetworkInterfaceAttribute */
+    story_is(s, "n1", PLAN_DECISION_Adopting);
+    story_wait(s, 30);
+    story_saw(s, "attach n1 subnet-b ips=5 index=2 refresh eni-made");
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL); /* not even that: later again */
+    story_forget(s);
+    story_wait(s, 90);
+    story_saw(s, "attach n1 subnet-b ips=5 index=2 refresh eni-made");
+    story_end(s);
+}
+
+TEST(plan_edge, a_pause_stops_what_may_have_happened_from_being_sent_again)
+{
+    struct story *s = needy();
+
+    s->holds = true;
+    story_go(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_UNAVAILABLE, NULL);
+    s->pools[0].paused = true;
+    story_send_pool(s, "default");
+    expect_u64(plan_in_flight(s->planner), 0);
+    story_wait(s, 60);
+    expect_u64(s->order_count, 1);
+    story_end(s);
+
+    s = needy();
+    s->holds = true;
+    story_go(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_UNAVAILABLE, NULL);
+    struct plan_event gone = { .kind = PLAN_NODE_GONE, .name = SLICE("n1") };
+    story_step(s, &gone);
+    expect_u64(plan_in_flight(s->planner), 0);
+    story_end(s);
+}
+
+TEST(plan_edge, a_paused_pools_leftovers_stay)
+{
+    struct story *s = needy();
+
+    s->holds = true;
+    story_go(s);
+    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+    s->pools[0].paused = true;
+    story_send_pool(s, "default");
+    story_ends(s, CLOUD_FAILED, CLOUD_INSTANCE_STATE, "eni-made");
+    story_wait(s, 200);
+    story_saw_not(s, "delete ");
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_wait(s, 1);
+    story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting eni-made");
+    story_end(s);
+}
+
+TEST(plan_edge, reservations_keep_their_addresses_and_blocks)
+{
+    struct story *s = needy();
+    struct story_subnet *b = &s->subnets[1];
+
+    s->agent.prefix_delegation = true;
+    s->agent.warm_prefix_target = 1;
+    story_find_eni(s, "eni-n1-0")->ip_count = 0;
+    b->reservations[0] = (struct cidr_reservation){ { b->base + 128, 26 }, true };
+    b->reservations[1] = (struct cidr_reservation){ { b->base + 192, 27 }, false };
+    b->reservation_count = 2;
+    s->holds = true;
+    story_go(s);
+    story_wait(s, 3);
+    /* Of 16 blocks the first and the last hold AWS's own, two are kept, two are in flight. */
+    expect_u64(s->status.subnets[1].free_prefixes, 10);
+    story_end(s);
+}
+
+TEST(plan_edge, the_limit_of_attaches_a_minute_follows_an_edit)
+{
+    struct story *s = needy();
+
+    s->pools[0].attach_per_minute = 60;
+    story_go(s);
+    s->pools[0].attach_per_minute = 1;
+    story_send_pool(s, "default");
+    story_wait(s, 200);
+    expect(s->order_count <= 4);
+    story_end(s);
+}
+
+TEST(plan_edge, an_empty_id_of_a_subnet_names_none)
+{
+    struct story *s = needy();
+    struct subnet nameless = { .usable = true };
+    struct plan_event event = { .kind = PLAN_SUBNETS };
+
+    event.subnets.subnets = &nameless;
+    event.subnets.count = 1;
+    event.subnets.asked_ns = s->now_ns;
+    story_step(s, &event);
+    story_go(s);
+    expect_u64(s->status.subnet_count, 2);
+    story_end(s);
+}
+
+TEST(plan_edge, decisions_tell_of_every_kind_of_eni)
+{
+    struct story *s = needy();
+
+    s->agent.prefix_delegation = true;
+    s->agent.warm_prefix_target = 1;
+    story_find_eni(s, "eni-n1-0")->ip_count = 0;
+    story_find_eni(s, "eni-n1-0")->prefix_count = 1;
+    s->holds = true;
+    story_pods(s, "n1", 16, 1);
+    story_go(s);
+    expect_contains(story_decision(s, "n1").detail, "/28 prefixes at device index 2");
+    story_end(s);
+
+    s = needy();
+    s->holds = true;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    expect_contains(story_decision(s, "n1").detail, "a bare ENI in subnet-b at device index 2");
+    story_end(s);
+}
+
+TEST(plan_edge, an_early_eni_that_nothing_can_carry_is_said_so)
+{
+    struct story *s = needy();
+
+    story_pods(s, "n1", 0, 0);
+    s->subnets[1].free = 9;
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_go(s);
+    story_is(s, "n1", PLAN_DECISION_NoHealthySubnet);
+    expect_contains(story_decision(s, "n1").detail, "an ENI ahead of need would not last");
+    story_saw_not(s, "condition");
+    story_end(s);
+}
