@@ -12,6 +12,7 @@
 #define DRAIN_NS (30 * SIM_S)       /* from the eviction of pods to the instance's end */
 #define DELETE_NS (20 * SIM_S)      /* from an instance's end to its Node's */
 
+enum { TRACED_NODES = 64 };
 enum { HOST_PODS = 2 }; /* aws-node, kube-proxy: no address of their own */
 
 uint32_t world_node_find(const struct world *world, struct slice name)
@@ -140,9 +141,23 @@ static void set_agent_ready(struct world *world, struct world_node *node, bool r
 
 /* ---- agents ---- */
 
+static void tell_agent(struct world *world, struct world_node *node)
+{
+    struct slice lines = sim_agent_trace(node->agent, &world->scratch);
+
+    while (lines.len > 0) {
+        struct slice line = slice_cut(&lines, '\n');
+        world_note(world, "%s's agent %.*s", node->name, SLICE_ARG(line));
+    }
+}
+
 void world_agent_changed(struct world *world, uint32_t row)
 {
     struct world_node *node = &world->nodes[row];
+
+    if (node->agent->trace.len > 0) {
+        tell_agent(world, node);
+    }
 
     timers_set(&world->agent_timers, row, sim_agent_deadline_ns(node->agent));
     if (node->agent->running != node->agent_ready) {
@@ -219,6 +234,7 @@ static void start_agent(struct world *world, uint32_t row, uint64_t delay_ns)
         .seed = world->config.seed * 1000003 + row,
         .warm_start_ns = world->now_ns + delay_ns,
         .wall_offset_ns = WORLD_BEGIN_WALL_NS - world->begin_ns,
+        .trace = world->node_count <= TRACED_NODES,
     };
     const struct eniconfig *eniconfig = eniconfig_of(world, node);
 

@@ -1,0 +1,192 @@
+/*
+ * The simulated world: a run repeats, a wrong scenario is refused by its line, and an invariant
+ * that is broken is seen.
+ */
+#include "sim/world_state.h"
+
+/* After the world's headers: CUnit has macros of its own. */
+#include "test.h"
+
+#define NETWORK                                                                                    \
+    "region: us-west-2\n"                                                                          \
+    "vpc: {name: main, cidrs: [10.0.0.0/16]}\n"                                                    \
+    "security_groups: [{name: nodes}]\n"                                                           \
+    "subnets:\n"                                                                                   \
+    "  - {name: a, zone: us-west-2a, cidr: 10.0.0.0/26, tags: {pool: pods}}\n"                     \
+    "  - {name: a2, zone: us-west-2a, cidr: 10.0.1.0/26, tags: {pool: pods}}\n"                    \
+    "  - {name: b, zone: us-west-2b, cidr: 10.0.2.0/26, tags: {pool: pods}}\n"                     \
+    "instances:\n"                                                                                 \
+    "  - {name: node-1, type: t3.medium, subnet: a, groups: [nodes]}\n"                            \
+    "  - {name: node-2, type: t3.medium, subnet: b, groups: [nodes]}\n"                            \
+    "kubernetes: {agent: {CLUSTER_NAME: sim}}\n"                                                   \
+    "pools:\n"                                                                                     \
+    "  - {name: default, spec: {subnetSelectorTerms: [{tags: {pool: pods}}]}}\n"
+
+#define STORY                                                                                      \
+    NETWORK "duration: 12m\n"                                                                      \
+            "demand:\n"                                                                            \
+            "  - {drain: a, at: 30s, over: 1m, free: 0}\n"                                         \
+            "  - {pods: web, at: 2m, every: 5s, until: 4m, count: 1}\n"
+
+static struct world *begin(const char *scenario, enum world_column column, uint64_t seed,
+                           bool faults)
+{
+    struct world_config config = { .scenario = slice_of(scenario),
+                                   .name = SLICE("test"),
+                                   .seed = seed,
+                                   .column = column,
+                                   .faults = faults,
+                                   .check = true };
+    struct world *world = NULL;
+    struct error error = { 0 };
+
+    require_ok(world_new(&config, &world, &error), &error);
+    return world;
+}
+
+static struct slice played(const char *scenario, uint64_t seed, struct world_result *ret)
+{
+    struct world *world = begin(scenario, WORLD_HEADROOM, seed, true);
+
+    while (world_run(world, UINT64_MAX / 4)) {
+    }
+    world_result(world, ret);
+    struct slice trace = arena_slice(test_arena(), world_trace(world));
+    world_free(world);
+    return trace;
+}
+
+TEST(sim_world, repeats_a_run_from_its_seed)
+{
+    struct world_result first, again, other;
+
+    struct slice one = played(STORY, 5, &first);
+    struct slice two = played(STORY, 5, &again);
+    struct slice three = played(STORY, 6, &other);
+    expect_u64(again.steps, first.steps);
+    expect(slice_eq(one, two));
+    expect(!slice_eq(one, three));
+}
+
+TEST(sim_world, runs_in_pieces_as_in_one)
+{
+    struct world *whole = begin(STORY, WORLD_HEADROOM, 3, false);
+    struct world *pieces = begin(STORY, WORLD_HEADROOM, 3, false);
+
+    while (world_run(whole, UINT64_MAX / 4)) {
+    }
+    for (uint64_t at_ns = SIM_S; world_run(pieces, at_ns); at_ns += SIM_S) {
+    }
+    expect_slices(world_trace(pieces), world_trace(whole));
+    world_free(whole);
+    world_free(pieces);
+}
+
+TEST(sim_world, measures_less_stall_with_headroom_and_none_that_the_oracle_could_avoid)
+{
+    struct world_result results[WORLD_COLUMNS];
+
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        struct world *world = begin(STORY, column, 1, false);
+        while (world_run(world, UINT64_MAX / 4)) {
+        }
+        world_result(world, &results[column]);
+        world_free(world);
+    }
+    expect(results[WORLD_AGENT].avoidable_stall_s > 100);
+    expect(results[WORLD_HEADROOM].avoidable_stall_s < results[WORLD_AGENT].avoidable_stall_s / 5);
+    expect(results[WORLD_ORACLE].avoidable_stall_s <= 0);
+    expect(results[WORLD_ORACLE].stall_s <= results[WORLD_HEADROOM].stall_s);
+    expect_u64(results[WORLD_AGENT].controller_calls, 0);
+    expect(results[WORLD_HEADROOM].enis_preattached > 0);
+}
+
+TEST(sim_world, refuses_a_wrong_scenario_by_its_line)
+{
+    static const struct {
+        const char *text, *wanted;
+    } wrong[] = {
+        { NETWORK "demand:\n  - {pods: web, att: 3s}\n", "no field \"att\"" },
+        { NETWORK "demand:\n  - {pods: web, at: soon}\n", "at must be a duration" },
+        { NETWORK "demand:\n  - {at: 3s}\n", "a demand needs one of" },
+        { NETWORK "demand:\n  - {drain: nowhere, at: 3s}\n", "no subnet nowhere" },
+        { NETWORK "faults:\n  - {flood: 3s, at: 3s}\n", "no field \"flood\"" },
+        { NETWORK "duration: 400h\n", "duration must be" },
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct world_config config = { .scenario = slice_of(wrong[i].text), .name = SLICE("test") };
+        struct world *world = NULL;
+        struct error error = { 0 };
+        expect_err(world_new(&config, &world, &error), ERR_INVALID, &error);
+        expect_contains(slice_of(error.text), wrong[i].wanted);
+        expect_contains(slice_of(error.text), "line 1");
+    }
+}
+
+/* An ENI of "ours", made behind the controller's back. */
+static uint32_t own_eni(struct world *world, const char *subnet, const char *intent)
+{
+    struct pair tag = { SLICE(TAG_INTENT), slice_of(intent) };
+    uint32_t row = 0, token = 0;
+    uint32_t place = sim_subnet_by_name(world->ec2, slice_of(subnet));
+    struct sim_problem problem = { 0 };
+    struct sim_create create = { .subnet = aws_id_slice(&world->ec2->subnets[place].id),
+                                 .tags = &tag,
+                                 .tag_count = 1 };
+
+    require(sim_eni_create(world->ec2, &create, &row, &token, &problem));
+    return row;
+}
+
+static struct slice broken(struct world *world)
+{
+    uint32_t count = 0;
+    const struct world_violation *violations = world_violations(world, &count);
+
+    return count > 0 ? slice_of(violations[count - 1].text) : SLICE("");
+}
+
+TEST(sim_world, sees_an_eni_that_is_attached_where_it_must_not_be)
+{
+    struct world *world = begin(STORY, WORLD_HEADROOM, 1, false);
+
+    (void)world_run(world, 60 * SIM_S);
+    uint32_t row = own_eni(world, "b", "x");
+    sim_eni_join(world->ec2, row, world->nodes[0].instance_row, 3, true);
+    struct slice form = arena_printf(test_arena(), "NetworkInterfaceId=%s",
+                                     world->ec2->enis[row].id.text);
+    world_check_call(world, ACT_AttachNetworkInterface, form, 200, SLICE(""));
+    expect_contains(broken(world), "across zones");
+    world_free(world);
+}
+
+TEST(sim_world, sees_two_enis_for_one_need_and_a_detach)
+{
+    struct world *world = begin(STORY, WORLD_HEADROOM, 1, false);
+
+    (void)world_run(world, 60 * SIM_S);
+    (void)own_eni(world, "a2", "need");
+    (void)own_eni(world, "a2", "need");
+    world_check_call(world, ACT_CreateNetworkInterface, SLICE("ClientToken=need"), 200, SLICE(""));
+    expect_contains(broken(world), "for one need");
+    world_check_call(world, ACT_DetachNetworkInterface, SLICE(""), 200, SLICE(""));
+    expect_contains(broken(world), "detaches");
+    world_free(world);
+}
+
+TEST(sim_world, sees_that_an_agent_is_given_what_it_frees_again)
+{
+    struct world *world = begin(STORY, WORLD_HEADROOM, 1, false);
+
+    (void)world_run(world, 60 * SIM_S);
+    struct world_node *node = &world->nodes[0];
+    for (uint32_t i = 0; i < 2; i++) {
+        node->own[node->own_count++] = (struct own_eni){ .id = { "eni-gone" },
+                                                         .attached_ns = world->now_ns };
+        world_check_agent(world, 0);
+    }
+    expect_contains(broken(world), "flaps");
+    expect_u64(world->result.flaps, 2);
+    world_free(world);
+}
