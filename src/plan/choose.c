@@ -156,42 +156,51 @@ static uint32_t roomiest(const struct planner *p, const struct node_row *node, c
     return best;
 }
 
+static void fill(struct choice *choice, const struct view *v, uint32_t subnet, uint32_t slots)
+{
+    *choice = (struct choice){
+        .subnet = subnet,
+        .ips = v->prefixes ? 0 : slots,
+        .prefixes = v->prefixes ? slots : 0,
+    };
+}
+
+bool choose_early(const struct planner *p, const struct node_row *node, const struct view *v,
+                  struct choice *ret)
+{
+    uint32_t ips = node_early_ips(v);
+    /* In prefix mode a bare ENI is of use only where the agent finds blocks later. */
+    uint32_t subnet = best_with(p, node, v, v->prefixes ? 1 : ips, true);
+
+    subnet = subnet == NONE ? another_foothold(p, node, v) : subnet;
+    if (subnet == NONE) {
+        return false;
+    }
+    fill(ret, v, subnet, ips);
+    return true;
+}
+
 bool choose_subnet(const struct planner *p, const struct node_row *node, const struct view *v,
                    uint32_t wanted, uint32_t least, struct choice *ret)
 {
     uint32_t slots = wanted;
-    uint32_t subnet = NONE;
+    uint32_t subnet = best_with(p, node, v, wanted, false);
 
-    if (node->zone == NONE) {
-        return false;
+    /* Where little is left, other nodes' waiting pods come before this node's spare addresses. */
+    if (subnet != NONE && p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
+        slots = least < slots ? least : slots;
     }
-    if (wanted == 0) {
-        /* In prefix mode a bare ENI is of use only where the agent finds blocks later. */
-        subnet = best_with(p, node, v, v->prefixes ? 1 : 0, true);
-        subnet = subnet == NONE ? another_foothold(p, node, v) : subnet;
-    } else {
-        subnet = best_with(p, node, v, wanted, false);
-        /* Where little is left, other nodes' waiting pods come before this node's spare addresses.
-         */
-        if (subnet != NONE && p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
-            slots = least < slots ? least : slots;
-        }
-        if (subnet == NONE) {
-            subnet = roomiest(p, node, v, 1);
-            if (subnet != NONE) {
-                int64_t room = room_in(p, node, subnet, v);
-                slots = room < wanted ? (uint32_t)room : wanted;
-            }
+    if (subnet == NONE) {
+        subnet = roomiest(p, node, v, 1);
+        if (subnet != NONE) {
+            int64_t room = room_in(p, node, subnet, v);
+            slots = room < wanted ? (uint32_t)room : wanted;
         }
     }
     if (subnet == NONE) {
         return false;
     }
-    *ret = (struct choice){
-        .subnet = subnet,
-        .ips = v->prefixes ? 0 : slots,
-        .prefixes = v->prefixes ? slots : 0,
-    };
+    fill(ret, v, subnet, slots);
     return true;
 }
 

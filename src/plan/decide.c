@@ -234,6 +234,13 @@ static bool leftover_fits(const struct planner *p, const struct node_row *node,
     return choose_fits(p, node, leftover->subnet);
 }
 
+static bool choose(const struct planner *p, const struct node_row *node, const struct view *v,
+                   const struct plan_want *want, struct choice *choice)
+{
+    return want->want == WANT_BARE ? choose_early(p, node, v, choice)
+                                   : choose_subnet(p, node, v, want->slots, want->least, choice);
+}
+
 /* Where and at which index; false: the decision says why not. */
 static bool place(struct planner *p, uint32_t handle, const struct view *v,
                   const struct plan_want *want, struct choice *choice)
@@ -255,7 +262,7 @@ static bool place(struct planner *p, uint32_t handle, const struct view *v,
     const struct leftover *leftover = leftover_of(p, handle);
     if (leftover && leftover_fits(p, node, leftover)) {
         *choice = (struct choice){ leftover->subnet, leftover->ips, leftover->prefixes };
-    } else if (!choose_subnet(p, node, v, want->slots, want->least, choice)) {
+    } else if (!choose(p, node, v, want, choice)) {
         decide_kind(p, node, PLAN_DECISION_NoHealthySubnet);
         pools_starve(p, handle);
         plan_wake(p, handle, p->now_ns + MINUTE_NS);

@@ -184,7 +184,7 @@ static bool is_wanted(const struct planner *p, const struct leftover *leftover)
 
 static uint64_t due_ns(const struct planner *p, const struct leftover *leftover)
 {
-    const uint64_t wanted_ns = 10 * MINUTE_NS;
+    const uint64_t wanted_ns = 5 * MINUTE_NS;
     uint64_t grace_ns = p->config.leak_grace_ns;
 
     if (grace_ns < wanted_ns && is_wanted(p, leftover)) {

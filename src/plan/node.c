@@ -416,13 +416,23 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
     return wanted < 1 ? 0 : (uint32_t)wanted;
 }
 
+/* With WARM_ENI_TARGET=0 the agent fills a bare ENI with all k when it has none free, has k free
+ * then, and frees it again. One that brought an address has that one in use by then: k - 1 are
+ * kept. */
+uint32_t node_early_ips(const struct view *v)
+{
+    return v->warm_enis == 0 ? 1 : 0;
+}
+
 bool node_keeps_bare(const struct planner *p, const struct view *v)
 {
     int64_t free = (int64_t)v->avail + v->coming;
 
     /* An agent that provisions nothing neither frees it nor fills it: of no use. */
-    return v->mode == MODE_ENI && !p->agent.provisioning_disabled &&
-           free < (int64_t)(v->warm_enis + 1) * v->k;
+    if (v->mode != MODE_ENI || p->agent.provisioning_disabled) {
+        return false;
+    }
+    return free + node_early_ips(v) < (int64_t)(v->warm_enis + 1) * v->k;
 }
 
 bool node_is_ahead(const struct view *v)

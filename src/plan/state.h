@@ -433,6 +433,8 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
 uint32_t node_wanted(const struct view *v, uint32_t min_ips);
 /* With what is there and the room that lasts, it gets through the time that help would take. */
 bool node_is_ahead(const struct view *v);
+/* Addresses of an ENI that comes ahead of need. */
+uint32_t node_early_ips(const struct view *v);
 /* A bare ENI, or any before it is low, would be kept. */
 bool node_keeps_bare(const struct planner *p, const struct view *v);
 bool node_eligible(const struct planner *p, const struct node_row *node,
@@ -448,8 +450,12 @@ struct choice {
     uint32_t ips, prefixes;
 };
 
-/* A subnet for one more ENI of the node. `wanted` slots (addresses or prefixes), at least `least`;
- * 0: a bare one, which only a subnet that lasts may carry. False: none has room. */
+/* A subnet that lasts for an ENI ahead of need; false: none. */
+bool choose_early(const struct planner *p, const struct node_row *node, const struct view *v,
+                  struct choice *ret);
+/* A subnet for one more ENI of the node: with `wanted` slots (addresses or prefixes), less where
+ * little is left: `least` in a subnet that is low, what is there where nobody has so many.
+ * False: none has room for one. */
 bool choose_subnet(const struct planner *p, const struct node_row *node, const struct view *v,
                    uint32_t wanted, uint32_t least, struct choice *ret);
 bool choose_index(const struct planner *p, const struct node_row *node, const struct view *v,

@@ -326,8 +326,16 @@ TEST(plan_modes, warm_eni_target_0_gets_less_than_an_eni)
     story_pods(s, "n1", 4, 0);
     story_go(s);
     story_wait(s, 1);
-    /* One is free: not low. A bare one is kept, since fewer than k are free. */
-    expect_u64(s->orders[0].action.attach.ips, 0);
+    /* One is free: not low. An early ENI brings one address: bare, it would be filled and freed. */
+    expect_u64(s->orders[0].action.attach.ips, 1);
+    story_end(s);
+
+    s = two_subnets(0);
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 1, 0); /* four are free: with one more it would free what we give */
+    story_go(s);
+    story_wait(s, 60);
+    story_saw_nothing(s);
     story_end(s);
 
     s = two_subnets(0);
