@@ -57,11 +57,13 @@ logs_tail() {
     done
     echo "--- pools" >&2
     kubectl get snp -o json 2>/dev/null | jq -c '.items[] | {name: .metadata.name, status}' | cut -c1-3000 >&2
+    echo "--- decisions" >&2
+    curl -fsS --max-time 5 "${METRICS:-http://127.0.0.1:1}/api/state" 2>/dev/null | jq -c '.nodes[]' | cut -c1-600 >&2
     echo "--- changes in EC2" >&2
     requests 2>/dev/null | jq -c '.[] | select(.action | startswith("Describe") | not) | [.time, .who, .action, .code]' | tail -n 15 >&2
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+free_port() { "$ROOT/hack/free-ports"; }
 
 # jq_true FILTER COMMAND..: the command's JSON meets the filter
 jq_true() {
