@@ -119,8 +119,8 @@ eni() { jq -r ".[0]$1" "$WORK/enis.json"; }
     pool_condition pods SubnetsReady True
     pool_condition pods CapacityHealthy True
     pool_condition pods CloudAPIHealthy True
-    kubectl get snp pods | grep -Eq '^pods +True +4 +[0-9]+ +0 '
-    kubectl get snp pods -o wide | grep -Eq '^pods +True +4 +[0-9]+ +0 +[0-9a-z]+ +1 +0 +Ready$'
+    run kubectl get snp pods -o wide --no-headers
+    [[ $output =~ ^pods\ +True\ +4\ +[0-9]+\ +[0-9]+\ +[0-9a-z]+\ +[1-9]\ +[0-9]+\ +Ready$ ]] || fail "$output"
     [ "$(kubectl get snp pods -o json | jq '.status.observedGeneration == .metadata.generation')" = true ]
 }
 
