@@ -17,6 +17,9 @@
 
 /* An ENI is adopted after about so long: an agent that is back sooner helps itself. */
 static const uint64_t SOONER_NS = MINUTE_NS;
+/* Spare addresses for a node where no pod waits yet: hundreds of such nodes must not empty a
+ * subnet. */
+enum { SOME_AHEAD = 10 };
 
 /* Agents with these modes give back what they do not want; only the first keeps an ENI that carries
  * nothing. */
@@ -388,7 +391,7 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         /* Its last try has failed, so that it is silent for 120 s: it needs at once what comes
          * meanwhile. What it does not need it gives back within seconds, and keeps the ENI. */
         wanted = v->min_ips - total > wanted ? v->min_ips - total : wanted;
-        wanted += v->ahead;
+        wanted += v->waiting > 0 ? v->ahead : least(v->ahead, SOME_AHEAD);
         break;
     case MODE_PREFIX:
         if (v->warm_prefixes == 0) {
