@@ -5,13 +5,13 @@
  * Knows the agent's rules (facts: agent-ipamd.md, sections 1 to 3) and nothing of queues, orders or
  * reports. Pure.
  *
- *   mode              low when         freed (podless) when         what makes it content and is kept
- *   WARM_ENI W >= 1   avail < W*k      avail >= (W+1)*k             up to W*k, below (W+1)*k
- *            W == 0   avail == 0       avail >= k                   below k
- *   WARM_IP, MINIMUM  avail < WARM or  other ENIs alone meet both   what is short
+ *   mode              low when         freed (podless) when           makes it content, is kept
+ *   WARM_ENI W >= 1   avail < W*k      avail >= (W+1)*k               up to W*k, below (W+1)*k
+ *            W == 0   avail == 0       avail >= k                     below k
+ *   WARM_IP, MINIMUM  avail < WARM or  other ENIs alone meet both     what is short
  *                     total < MINIMUM
- *   prefixes, P >= 1  avail < 16*P     free prefixes elsewhere >= P P less free prefixes
- *             P == 0  avail == 0       always                       what waiting pods need
+ *   prefixes, P >= 1  avail < 16*P     free prefixes elsewhere >= P   P less free prefixes
+ *             P == 0  avail == 0       always                         what waiting pods need
  */
 #include "state.h"
 
