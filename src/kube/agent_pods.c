@@ -47,6 +47,16 @@ static void tell(struct kube *kube, uint32_t at)
     event->agent_pod.ready = ready;
 }
 
+void agent_nodes_retell(struct kube *kube, struct slice node)
+{
+    uint32_t at = interner_find(&kube->agent_nodes.names, node);
+
+    if (at != INDEX_NONE && kube->agent_nodes.nodes[at].told >= 0) {
+        kube->agent_nodes.nodes[at].told = -1;
+        tell(kube, at);
+    }
+}
+
 static void set_ready(struct kube *kube, struct known *known, bool ready)
 {
     struct agent_node *node = &kube->agent_nodes.nodes[known->detail];

@@ -101,6 +101,7 @@ struct plan_event *kube_emit(struct kube *kube, enum plan_event_kind kind);
 bool pods_tell(struct kube *kube);
 bool pods_pending(const struct kube *kube);
 void agent_nodes_done(struct kube *kube);
+void agent_nodes_retell(struct kube *kube, struct slice node); /* as pod_table_retell */
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
 {

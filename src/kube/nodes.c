@@ -47,6 +47,11 @@ static enum err note(struct kube *kube, const struct kube_node *node, struct err
         known->mark = node->hash;
         tell(kube, &node->node);
     }
+    if (is_new) {
+        /* Its pods may have been read before it was. */
+        pod_table_retell(&kube->pods, node->node.name);
+        agent_nodes_retell(kube, node->node.name);
+    }
     return ERR_OK;
 }
 

@@ -62,6 +62,15 @@ static void count(struct pod_table *table, const struct pod_row *row, uint32_t s
     mark_dirty(table, node);
 }
 
+void pod_table_retell(struct pod_table *table, struct slice node)
+{
+    uint32_t handle = interner_find(&table->nodes, node);
+
+    if (handle != INDEX_NONE) {
+        mark_dirty(table, handle);
+    }
+}
+
 bool pod_table_changed(struct pod_table *table, struct slice *ret_node,
                        struct pod_counts *ret_counts)
 {

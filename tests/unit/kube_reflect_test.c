@@ -139,6 +139,23 @@ TEST(kube, does_not_repeat_a_node_for_its_heartbeat)
     fake_done(api);
 }
 
+/* Who listens forgets the counts of nodes that it does not know. */
+TEST(kube, tells_a_nodes_pods_again_when_the_node_is_seen_after_them)
+{
+    struct fake *api = synced("{\"cells\":[\"early-1\",\"\\u003cnone\\u003e\",\"n7\"]}");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/nodes");
+
+    expect_contains(fake_trace(api), "pods n7 0+1 branch 0\n");
+    fake_body(api, watch, pb_event("ADDED", pb_node("n7", "us-west-2a", "", "7")));
+    expect_slice(fake_trace(api), "node n7 zone=us-west-2a type=m5.large pods=29 ready\n"
+                                  "pods n7 0+1 branch 0\n");
+    fake_body(api, watch, pb_event("DELETED", pb_node("n7", "us-west-2a", "", "8")));
+    expect_slice(fake_trace(api), "node-gone n7\n");
+    fake_body(api, watch, pb_event("ADDED", pb_node("n7", "us-west-2a", "", "9")));
+    expect_contains(fake_trace(api), "pods n7 0+1 branch 0\n");
+    fake_done(api);
+}
+
 TEST(kube, goes_on_watching_from_the_last_bookmark)
 {
     struct fake *api = synced("");
