@@ -435,11 +435,19 @@ bool node_keeps_bare(const struct planner *p, const struct view *v)
     if (v->mode != MODE_ENI || p->agent.provisioning_disabled) {
         return false;
     }
-    return free + node_early_ips(v) < (int64_t)(v->warm_enis + 1) * v->k;
+    if (v->warm_enis == 0) {
+        /* It frees whatever stands empty as soon as k are free: only near need, lest pods that
+         * end make it so. */
+        return free + node_early_ips(v) <= v->k / 2;
+    }
+    return free < (int64_t)(v->warm_enis + 1) * v->k;
 }
 
 bool node_is_ahead(const struct view *v)
 {
+    if (v->mode == MODE_ENI && v->warm_enis == 0 && v->room > 0) {
+        return true; /* a second one would stand empty, and be freed */
+    }
     return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->reach);
 }
 
