@@ -517,8 +517,7 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
     struct node_row *node = &p->nodes[handle];
 
     if (node->recheck_ns != 0 && p->now_ns >= node->recheck_ns) {
-        node->recheck_ns = 0;
-        (void)plan_observe(p, handle, URGENT_REFRESH);
+        node->recheck_ns = plan_observe(p, handle, URGENT_REFRESH) ? 0 : node->recheck_ns;
     } else if (node->recheck_ns != 0) {
         plan_wake(p, handle, node->recheck_ns);
     }

@@ -137,16 +137,18 @@ static void count_slots(const struct planner *p, const struct node_row *node, st
 static int32_t believed_avail(const struct planner *p, const struct node_row *node,
                               const struct view *v)
 {
-    const uint64_t believed_ns = 40 * SECOND_NS;
+    const uint64_t believed_ns = 20 * SECOND_NS;
     int64_t avail = (int64_t)v->addresses - v->holding;
 
-    if (v->mode == MODE_IP && v->min_ips == 0 && !p->agent.provisioning_disabled &&
+    if (v->mode == MODE_IP && !p->agent.provisioning_disabled &&
         p->now_ns - node->enis_asked_ns > believed_ns) {
-        int64_t then = (int64_t)v->addresses - node->holding_at_read;
-        int64_t kept = ((int64_t)v->warm_ips + v->unit - 1) / v->unit * v->unit;
-        int64_t grown = (int64_t)node->holding - node->holding_at_read;
-        int64_t least = (then < kept ? then : kept) - (grown > 0 ? grown : 0);
-        avail = least < avail ? least : avail;
+        int64_t held = node->holding_at_read;
+        int64_t then = (int64_t)v->addresses - held;
+        int64_t wanted = v->warm_ips > v->min_ips - held ? v->warm_ips : v->min_ips - held;
+        int64_t kept = (wanted + v->unit - 1) / v->unit * v->unit;
+        int64_t grown = (int64_t)node->holding - held;
+        int64_t least_left = (then < kept ? then : kept) - (grown > 0 ? grown : 0);
+        avail = least_left < avail ? least_left : avail;
     }
     return (int32_t)avail;
 }
