@@ -139,6 +139,8 @@ static void set_eni(struct planner *p, struct node_eni *row, const struct facts 
     row->delete_on_termination = eni->delete_on_termination;
     row->since_ns = old ? old->since_ns : p->now_ns;
     row->told = old && old->told;
+    row->unseen = old ? old->unseen : 0;
+    row->unseen_ns = old ? old->unseen_ns : 0;
     /* Addresses that we did not give: the agent works with it. */
     row->adopted = old && (old->adopted || row->ips > old->ips || row->prefixes > old->prefixes);
 }

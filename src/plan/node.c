@@ -57,6 +57,11 @@ bool node_eligible(const struct planner *p, const struct node_row *node, const s
     return eni->subnet == NONE || !p->subnets[eni->subnet].excluded;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint32_t addresses_on(const struct view *v, uint32_t ips, uint32_t prefixes)
 {
     return v->prefixes ? prefixes * PREFIX_IPS : ips;
@@ -83,7 +88,11 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
         }
         uint32_t addresses = addresses_on(v, eni->ips, eni->prefixes);
         if (eni->adopted) {
-            v->addresses += addresses;
+            uint32_t unseen = p->now_ns < eni->unseen_ns ? least(eni->unseen * v->unit, addresses)
+                                                         : 0;
+            v->addresses += addresses - unseen;
+            v->coming += unseen;
+            v->coming_enis += unseen > 0;
         } else {
             v->coming += addresses;
             v->coming_enis++;
@@ -102,11 +111,6 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
             v->coming += addresses_on(v, order->ips, order->prefixes);
         }
     }
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 static void count_slots(const struct planner *p, const struct node_row *node, struct view *v)

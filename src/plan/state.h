@@ -143,6 +143,7 @@ struct group {
 struct node_eni {
     uint32_t subnet;
     uint16_t ips, prefixes;
+    uint16_t unseen; /* of both: given by us to an adopted ENI, and not found by the agent yet */
     uint8_t device_index, card, type;
     bool ours, adopted;
     bool unmanaged;   /* the agent leaves it alone */
@@ -150,8 +151,9 @@ struct node_eni {
     bool provisional; /* from a result, not yet from a read */
     bool delete_on_termination;
     bool owner_tag, instance_tag;
-    uint64_t since_ns; /* attached, or first seen */
-    uint32_t pool;     /* string: whose ENI it is; 0: not ours */
+    uint64_t since_ns;  /* attached, or first seen */
+    uint64_t unseen_ns; /* when the agent has found them */
+    uint32_t pool;      /* string: whose ENI it is; 0: not ours */
     struct aws_id id;
 };
 
