@@ -160,7 +160,7 @@ static void take_action(struct ec2 *ec2, const struct plan_action *action)
     case PLAN_POOL_STATUS:
     case PLAN_NODE_CONDITION:
     case PLAN_NODE_TAINT:
-        assert(!"an action of the Kubernetes side");
+        assert(false && "an action of the Kubernetes side");
     }
 }
 

@@ -48,7 +48,8 @@ enum err pod_table_apply(struct pod_table *table, enum kube_change change,
                          const struct kube_pod *pod, struct error *error);
 /* Marks every node whose counts differ from those in `old`. */
 void pod_table_compare(struct pod_table *table, const struct pod_table *old);
-/* The counts of a node that has appeared are told, also when they were told before: nobody listened. */
+/* The counts of a node that has appeared are told, also when they were told before: nobody
+ * listened. */
 void pod_table_retell(struct pod_table *table, struct slice node);
 /* Takes one changed node; false: none is left. The name lives as long as the table. */
 bool pod_table_changed(struct pod_table *table, struct slice *ret_node,
