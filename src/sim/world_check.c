@@ -391,7 +391,8 @@ void world_check_end(struct world *world)
     }
     check_converged(world);
     note_subnets(world);
-    if (world->now_ns - world->quiet_since_ns > SETTLED_NS) {
+    if (world->now_ns - world->quiet_since_ns > SETTLED_NS &&
+        world->now_ns - world->moved_ns > CALM_NS) {
         check_ledger(world);
     }
 }

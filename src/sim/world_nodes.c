@@ -168,7 +168,12 @@ void world_agent_changed(struct world *world, uint32_t row)
             world_schedule(world);
         }
     }
+    if (node->agent->stats.enis_created != node->seen_created) {
+        node->seen_created = node->agent->stats.enis_created;
+        world->moved_ns = world->now_ns;
+    }
     if (node->agent->stats.enis_freed != node->seen_freed) {
+        world->moved_ns = world->now_ns;
         node->seen_freed = node->agent->stats.enis_freed;
         world_check_agent(world, row);
     }

@@ -100,7 +100,7 @@ struct world_node {
     uint32_t pods, waiting;
     uint32_t first_pod; /* list through pods */
     uint64_t leaves_ns; /* autoscaler; 0: stays */
-    uint64_t seen_freed;
+    uint64_t seen_freed, seen_created;
     struct own_eni own[OWN_ENIS];
     uint32_t own_count, flaps;
     /* measure */
@@ -266,7 +266,8 @@ struct world {
     uint32_t minute_actions[ACT_COUNT];
     uint32_t *calm_free; /* by row of a subnet: free addresses, and since when so many */
     uint64_t *calm_ns;
-    uint8_t *leaks; /* by row of an ENI: minutes that it is ours and attached to nothing */
+    uint64_t moved_ns; /* when an agent last made or freed an ENI */
+    uint8_t *leaks;    /* by row of an ENI: minutes that it is ours and attached to nothing */
     uint32_t leak_capacity;
     struct world_violation *violations;
     uint32_t violation_count;
