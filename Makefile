@@ -9,7 +9,8 @@ all:
 
 # --- how it is compiled -------------------------------------------------------------------------
 # A variant has a folder of its own, so that they never mix: obj (the product), clang (the same by
-# clang), asan (address and undefined-behaviour sanitizers), fuzz (these and libFuzzer, by clang).
+# clang), asan (address and undefined-behaviour sanitizers), fuzz (these and libFuzzer, by clang),
+# cov (counts what runs, by gcc).
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -37,6 +38,9 @@ else ifeq ($(VARIANT),fuzz)
 HARDEN := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
     -fno-sanitize-recover=all
 LINK := -fsanitize=fuzzer,address,undefined
+else ifeq ($(VARIANT),cov)
+HARDEN := -O0 --coverage
+LINK := --coverage
 else
 HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LINK := -pie -Wl,-z,relro,-z,now
@@ -196,6 +200,12 @@ demo: all ## see it work, from nothing, in two minutes; KEEP=1 leaves it running
 SIM := $(BIN)/tests/sim
 sim: $(SIM) ## SEEDS=10000 [FIRST=1] [SECONDS=3600]: so many simulated clusters with faults, or for so long
 	@$(SIM) --seeds $(or $(SEEDS),$(if $(SECONDS),1000000000,1000)) --first $(or $(FIRST),1) $(if $(SECONDS),--seconds $(SECONDS))
+
+# The planner by its own tests alone; how asserts and switches count: hack/coverage.
+.PHONY: coverage
+coverage: ## run the planner's tests and say which lines and branches of src/plan they reach
+	@unset MAKEFLAGS MFLAGS && $(MAKE) --no-print-directory CC=gcc VARIANT=cov MODULES="base model plan" ONLY=plan build/cov/tests/unit-plan
+	@hack/coverage build/cov/obj/plan src/plan build/cov/tests/unit-plan
 
 fmt: ## lay out the C files as .clang-format says; IN=src/plan only those below a folder
 	@git ls-files -co --exclude-standard -- $(or $(IN),.) | grep '\.[ch]$$' | xargs -r clang-format -i
