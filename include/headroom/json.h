@@ -9,8 +9,7 @@
  *     json_end_object(&json);                          // {"free":12,"zone":"us-west-2a"}
  *
  * Commas come by themselves. A call out of order (a value without its key, an end that does not
- * match) asserts. Whether all of it
- * fitted says buf_check of the buffer. For reading: doc.h.
+ * match) asserts. buf_check of the buffer says whether all of it fitted. For reading: doc.h.
  */
 #ifndef HEADROOM_JSON_H
 #define HEADROOM_JSON_H

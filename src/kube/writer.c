@@ -194,7 +194,7 @@ static void wish_status(struct kube *kube, const struct pool_status *status)
     struct write *write = writer_wish(kube, WRITE_STATUS, status->name);
 
     if (write) {
-        write_status_body(kube, status, &write->text);
+        write_status_body(status, &write->text);
         writer_queue(kube, write, kube->now_ns);
     }
 }

@@ -86,7 +86,7 @@ void events_send(struct kube *kube, struct write *write);
 
 /* write_node.c, write_status.c */
 void write_node_send(struct kube *kube, struct write *write);
-void write_status_body(struct kube *kube, const struct pool_status *status, struct buf *out);
+void write_status_body(const struct pool_status *status, struct buf *out);
 void write_status_send(struct kube *kube, struct write *write);
 
 #endif

@@ -4,7 +4,7 @@
  * Knows its shape, which docs/plan.md describes; a pool's status has the fields of the CRD. Refuses
  * to know how the plan came about.
  */
-#include <headroom/json.h>
+#include <headroom/pool_status.h>
 #include <headroom/run.h>
 #include <headroom/timestamp.h>
 
@@ -17,107 +17,12 @@ static void field_time(struct json_out *json, const char *key, uint64_t wall_ns)
     }
 }
 
-static void field_duration(struct json_out *json, const char *key, uint32_t seconds)
-{
-    if (seconds == FORECAST_NEVER_S) {
-        return;
-    }
-    json_key(json, key);
-    if (seconds >= 3600) {
-        json_textf(json, "%uh%um", seconds / 3600, seconds / 60 % 60);
-    } else if (seconds >= 60) {
-        json_textf(json, "%um%us", seconds / 60, seconds % 60);
-    } else {
-        json_textf(json, "%us", seconds);
-    }
-}
-
-static void add_conditions(struct json_out *json, const struct pool_status *status)
-{
-    static const char *const values[] = {
-        [CONDITION_UNKNOWN] = "Unknown",
-        [CONDITION_TRUE] = "True",
-        [CONDITION_FALSE] = "False",
-    };
-
-    json_key(json, "conditions");
-    json_begin_array(json);
-    for (int i = 0; i < POOL_CONDITIONS; i++) {
-        const struct condition *condition = &status->conditions[i];
-        if (!condition->type) {
-            continue;
-        }
-        json_begin_object(json);
-        json_field_text(json, "type", slice_of(condition->type));
-        json_field_text(json, "status", slice_of(values[condition->value]));
-        json_field_text(json, "reason", slice_of(condition->reason));
-        json_field_text(json, "message", condition->message);
-        field_time(json, "lastTransitionTime", condition->since_wall_ns);
-        json_end_object(json);
-    }
-    json_end_array(json);
-}
-
-static void add_subnet(struct json_out *json, const struct subnet_status *subnet)
-{
-    uint32_t base = subnet->cidr.base;
-
-    json_begin_object(json);
-    json_field_text(json, "id", aws_id_slice(&subnet->id));
-    json_field_text(json, "zone", subnet->zone);
-    json_key(json, "cidr");
-    json_textf(json, "%u.%u.%u.%u/%u", base >> 24, base >> 16 & 255, base >> 8 & 255, base & 255,
-               subnet->cidr.bits);
-    json_field_u64(json, "total", subnet->total);
-    json_field_u64(json, "free", subnet->free);
-    json_field_u64(json, "freePrefixes", subnet->free_prefixes);
-    json_field_u64(json, "inFlight", subnet->in_flight);
-    json_field_text(json, "state", slice_of(subnet_state_name(subnet->state)));
-    field_duration(json, "exhaustedIn", subnet->exhausted_in_s);
-    field_time(json, "observedAt", subnet->observed_wall_ns);
-    json_end_object(json);
-}
-
-static void add_zone(struct json_out *json, const struct zone_status *zone)
-{
-    json_begin_object(json);
-    json_field_text(json, "zone", zone->zone);
-    json_field_u64(json, "subnets", zone->subnets);
-    json_field_u64(json, "total", zone->total);
-    json_field_u64(json, "free", zone->free);
-    json_field_u64(json, "nodes", zone->nodes);
-    json_end_object(json);
-}
-
 static void add_pool(struct json_out *json, const struct pool_status *status)
 {
     json_begin_object(json);
     json_field_text(json, "name", status->name);
     json_key(json, "status");
-    json_begin_object(json);
-    json_key(json, "observedGeneration");
-    json_i64(json, status->observed_generation);
-    add_conditions(json, status);
-    json_key(json, "subnets");
-    json_begin_array(json);
-    for (uint32_t i = 0; i < status->subnet_count; i++) {
-        add_subnet(json, &status->subnets[i]);
-    }
-    json_end_array(json);
-    json_key(json, "zones");
-    json_begin_array(json);
-    for (uint32_t i = 0; i < status->zone_count; i++) {
-        add_zone(json, &status->zones[i]);
-    }
-    json_end_array(json);
-    json_key(json, "nodes");
-    json_begin_object(json);
-    json_field_u64(json, "total", status->nodes_total);
-    json_field_u64(json, "covered", status->nodes_covered);
-    json_field_u64(json, "atRisk", status->nodes_at_risk);
-    json_field_u64(json, "exhausted", status->nodes_exhausted);
-    json_end_object(json);
-    json_end_object(json);
+    pool_status_json(json, status);
     json_end_object(json);
 }
 
@@ -144,7 +49,7 @@ static void add_node(struct json_out *json, const struct plan_decision *decision
     json_field_u64(json, "eniLimit", decision->eni_limit);
     json_field_bool(json, "low", decision->low);
     json_field_bool(json, "agentCanGrow", decision->agent_can_grow);
-    field_duration(json, "stallIn", decision->stall_in_s);
+    pool_status_forecast(json, "stallIn", decision->stall_in_s);
     json_end_object(json);
     json_end_object(json);
 }
