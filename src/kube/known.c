@@ -5,7 +5,9 @@
  */
 #include <assert.h>
 
-#include "core.h"
+#include <headroom/arena.h>
+
+#include "known.h"
 
 static struct slice key_of(const void *rows, uint32_t handle)
 {
