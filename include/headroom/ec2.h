@@ -55,9 +55,24 @@ enum ec2_input_kind {
     EC2_ACTION,
     EC2_INSTANCE, /* .instance: an instance of the cluster; the first teaches us the VPC */
     EC2_INSTANCE_GONE,
+    EC2_PROBE, /* .probe: a dry run */
     EC2_FENCE, /* .fence_ns: no mutation is sent at or after this time; 0: none at all */
     EC2_STOP   /* finish nothing new; what is under way may end */
 };
+
+/* May our identity do this? EC2 is asked with DryRun=true, which changes nothing and needs no
+ * lease. The answer is a PLAN_RESULT: DONE, it may; FAILED with DENIED, it may not; FAILED with
+ * another code, EC2 could not say. At most 32 at a time. */
+struct ec2_probe {
+    uint64_t id;        /* comes back as the result's action */
+    const char *action; /* a name of ec2_stats: "CreateNetworkInterface"; literal */
+    /* Create: all of it; Attach: instance, device_index; GetSubnetCidrReservations: subnet */
+    struct eni_intent intent;
+    struct aws_id eni;       /* Attach, Modify, Assign, Delete: an ENI that exists */
+    struct slice attachment; /* Modify: its attachment's id */
+};
+
+enum { EC2_PROBES_MAX = 32 };
 
 struct ec2_input {
     enum ec2_input_kind kind;
@@ -66,6 +81,7 @@ struct ec2_input {
         struct fetch_event fetch;
         struct plan_action action;
         struct aws_id instance;
+        struct ec2_probe probe;
         uint64_t fence_ns;
     };
 };

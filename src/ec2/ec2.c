@@ -183,6 +183,9 @@ static void take_input(struct ec2 *ec2, const struct ec2_input *input)
     case EC2_INSTANCE_GONE:
         ec2_observe_instance_gone(ec2, &input->instance);
         break;
+    case EC2_PROBE:
+        ec2_probe_add(ec2, &input->probe);
+        break;
     case EC2_FENCE:
         ec2->fence_ns = input->fence_ns;
         break;

@@ -157,9 +157,7 @@ static void attach(struct ec2 *ec2, struct mutation *m, uint64_t due_ns)
 {
     struct call *call = step_call(ec2, m, MUTATION_ATTACH, OP_AttachNetworkInterface);
 
-    ec2_query_text(&call->form, "NetworkInterfaceId", aws_id_slice(&m->eni));
-    ec2_query_text(&call->form, "InstanceId", aws_id_slice(&m->intent.instance));
-    ec2_query_u32(&call->form, "DeviceIndex", m->intent.device_index);
+    ec2_query_attach(&call->form, &m->eni, &m->intent.instance, m->intent.device_index);
     call->due_ns = due_ns;
 }
 
@@ -168,9 +166,7 @@ static void modify(struct ec2 *ec2, struct mutation *m, uint64_t due_ns)
     struct call *call = step_call(ec2, m, MUTATION_MODIFY, OP_ModifyNetworkInterfaceAttribute);
 
     call->repeatable = true;
-    ec2_query_text(&call->form, "NetworkInterfaceId", aws_id_slice(&m->eni));
-    ec2_query_text(&call->form, "Attachment.AttachmentId", slice_of(m->attachment));
-    ec2_query_text(&call->form, "Attachment.DeleteOnTermination", SLICE("true"));
+    ec2_query_bind(&call->form, &m->eni, slice_of(m->attachment));
     call->due_ns = due_ns;
 }
 

@@ -62,6 +62,7 @@ struct call {
     enum ec2_op op;
     bool mutation;   /* a step of a mutation: goes first, and is told when there is no identity */
     bool paid;       /* the first try's token was taken at admission */
+    bool dry_run;    /* changes nothing: needs no lease */
     bool repeatable; /* an unknown outcome may be answered by sending it again */
     bool optional;   /* a refusal is no illness: we know how to do without */
     uint32_t owner;  /* of whoever started it */
@@ -261,6 +262,7 @@ struct ec2 {
     uint64_t deadline_ns;
 
     struct reads reads;
+    uint64_t probes[EC2_PROBES_MAX]; /* ids; 0: the place is free */
 };
 
 /* ---- ec2.c: what every part needs ---- */
@@ -286,6 +288,10 @@ void ec2_calls_reap(struct ec2 *ec2);          /* forgets what ended in the last
 bool ec2_calls_fetch(struct ec2 *ec2, const struct fetch_event *event); /* false: not ours */
 uint64_t ec2_calls_deadline_ns(struct ec2 *ec2);
 void ec2_calls_done(struct ec2 *ec2);
+
+/* ---- probe.c ---- */
+
+void ec2_probe_add(struct ec2 *ec2, const struct ec2_probe *probe);
 
 /* ---- codes.c ---- */
 

@@ -63,6 +63,21 @@ void ec2_query_addresses(struct buf *form, uint32_t ips, uint32_t prefixes)
     }
 }
 
+void ec2_query_attach(struct buf *form, const struct aws_id *eni, const struct aws_id *instance,
+                      uint32_t device_index)
+{
+    ec2_query_text(form, "NetworkInterfaceId", aws_id_slice(eni));
+    ec2_query_text(form, "InstanceId", aws_id_slice(instance));
+    ec2_query_u32(form, "DeviceIndex", device_index);
+}
+
+void ec2_query_bind(struct buf *form, const struct aws_id *eni, struct slice attachment)
+{
+    ec2_query_text(form, "NetworkInterfaceId", aws_id_slice(eni));
+    ec2_query_text(form, "Attachment.AttachmentId", attachment);
+    ec2_query_text(form, "Attachment.DeleteOnTermination", SLICE("true"));
+}
+
 void ec2_query_create(struct buf *form, const struct eni_intent *intent)
 {
     ec2_query_text(form, "SubnetId", aws_id_slice(&intent->subnet));

@@ -23,6 +23,10 @@ void ec2_query_filter_value(struct buf *form, uint32_t n, uint32_t m, struct sli
 void ec2_query_item(struct buf *form, const char *prefix, uint32_t n, struct slice value);
 
 void ec2_query_create(struct buf *form, const struct eni_intent *intent);
+void ec2_query_attach(struct buf *form, const struct aws_id *eni, const struct aws_id *instance,
+                      uint32_t device_index);
+/* The ENI goes when its instance does. */
+void ec2_query_bind(struct buf *form, const struct aws_id *eni, struct slice attachment);
 /* Count of secondary addresses or of prefixes, whichever is asked for. */
 void ec2_query_addresses(struct buf *form, uint32_t ips, uint32_t prefixes);
 void ec2_query_encode(struct buf *form, struct slice value);
