@@ -1,7 +1,6 @@
 /*
- * sigv4_test.c - signatures against the vectors that AWS publishes (credentials AKIDEXAMPLE, 30
- * August 2015, us-east-1, service "service"), and a check that refuses whatever was changed on the
- * way.
+ * sigv4_test.c - the signer's habits, and a check that refuses whatever was changed on the way. The
+ * published vectors: sigv4_vectors_test.c.
  */
 #include <stdio.h>
 
@@ -11,42 +10,6 @@
 
 #define DATE "20150830T123600Z"
 
-static const struct sigv4_credentials example = {
-    .access_key_id = { "AKIDEXAMPLE", 11 },
-    .secret_access_key = { "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 40 },
-};
-
-static const struct fetch_header vanilla[] = {
-    { { "Host", 4 }, { "example.amazonaws.com", 21 } },
-    { { "X-Amz-Date", 10 }, { DATE, 16 } },
-};
-
-/* The signature of a request of the suite; headers follow host, x-amz-date stands last. */
-static struct slice sign(const char *method, const char *path, const char *query,
-                         const struct fetch_header *more, size_t count, const char *body)
-{
-    struct fetch_header headers[16] = { vanilla[0] };
-
-    for (size_t i = 0; i < count; i++) {
-        headers[i + 1] = more[i];
-    }
-    headers[count + 1] = vanilla[1];
-    struct sigv4_request request = {
-        .method = slice_of(method),
-        .path = slice_of(path),
-        .query = slice_of(query),
-        .headers = headers,
-        .header_count = count + 2,
-        .body = slice_of(body),
-    };
-    struct slice authorization = sigv4_authorization(test_arena(), &example, SLICE("us-east-1"),
-                                                     SLICE("service"), SLICE(DATE), &request);
-    struct sigv4_parsed parsed;
-    struct error error = { 0 };
-    require_ok(sigv4_parse(authorization, &parsed, &error), &error);
-    return parsed.signature;
-}
-
 #define HEADER(name, value)                                                                        \
     {                                                                                              \
         { "" name, sizeof(name) - 1 },                                                             \
@@ -55,76 +18,29 @@ static struct slice sign(const char *method, const char *path, const char *query
         }                                                                                          \
     }
 
-TEST(sigv4, signs_the_plain_requests_of_the_published_suite)
+/* ---- signing ---- */
+
+static struct slice sign_query(const char *query)
 {
-    expect_slice(sign("GET", "/", "", NULL, 0, ""),
-                 "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
-    expect_slice(sign("POST", "/", "", NULL, 0, ""),
-                 "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
+    static const struct fetch_header host[] = { HEADER("Host", "example.amazonaws.com") };
+    const struct sigv4_credentials credentials = { SLICE("AKIDEXAMPLE"),
+                                                   SLICE("secret"),
+                                                   { NULL, 0 } };
+    const struct sigv4_request request = { .method = SLICE("GET"),
+                                           .path = SLICE("/"),
+                                           .query = slice_of(query),
+                                           .headers = host,
+                                           .header_count = 1 };
+
+    return sigv4_authorization(test_arena(), &credentials, SLICE("us-east-1"), SLICE("service"),
+                               SLICE(DATE), &request);
 }
 
-TEST(sigv4, sorts_and_encodes_the_query_as_the_published_suite_does)
+TEST(sigv4, signs_the_same_for_a_parameter_escaped_or_not)
 {
-    expect_slice(sign("GET", "/", "Param2=value2&Param1=value1", NULL, 0, ""),
-                 "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
-    expect_slice(sign("GET", "/", "Param1=value2&Param1=Value1", NULL, 0, ""),
-                 "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1");
-    expect_slice(sign("GET", "/", "\xE1\x88\xB4=bar", NULL, 0, ""),
-                 "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04");
-    /* The same parameters, escaped on the wire: the same signature. */
-    expect_slice(sign("GET", "/", "%e1%88%b4=bar", NULL, 0, ""),
-                 "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04");
-}
-
-TEST(sigv4, normalizes_and_encodes_the_path_as_the_published_suite_does)
-{
-    expect_slice(sign("GET", "/\xE1\x88\xB4", "", NULL, 0, ""),
-                 "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85");
-    expect_slice(sign("GET", "/example space/", "", NULL, 0, ""),
-                 "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741");
-    struct slice root = sign("GET", "/", "", NULL, 0, "");
-    expect_slices(sign("GET", "/example/..", "", NULL, 0, ""), root);
-    expect_slices(sign("GET", "/example1/example2/../..", "", NULL, 0, ""), root);
-    expect_slices(sign("GET", "//", "", NULL, 0, ""), root);
-    expect_slices(sign("GET", "/./", "", NULL, 0, ""), root);
-    expect_slices(sign("GET", "//example//", "", NULL, 0, ""),
-                  sign("GET", "/example/", "", NULL, 0, ""));
-    expect_slices(sign("GET", "/./example", "", NULL, 0, ""),
-                  sign("GET", "/example", "", NULL, 0, ""));
-}
-
-TEST(sigv4, trims_folds_and_joins_headers_as_the_published_suite_does)
-{
-    static const struct fetch_header trim[] = {
-        HEADER("My-Header1", " value1"),
-        HEADER("My-Header2", " \"a   b   c\""),
-    };
-    static const struct fetch_header order[] = {
-        HEADER("My-Header1", "value4"),
-        HEADER("My-Header1", "value1"),
-        HEADER("My-Header1", "value3"),
-        HEADER("My-Header1", "value2"),
-    };
-    static const struct fetch_header multiline[] = {
-        HEADER("My-Header1", "value1\n  value2\n     value3"),
-    };
-
-    expect_slice(sign("GET", "/", "", trim, 2, ""),
-                 "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736");
-    expect_slice(sign("GET", "/", "", order, 4, ""),
-                 "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01");
-    expect_slice(sign("GET", "/", "", multiline, 1, ""),
-                 "cfd34249e4b1c8d6b91ef74165d41a32e5fab3306300901bb65a51a73575eefd");
-}
-
-TEST(sigv4, covers_the_body_of_a_form)
-{
-    static const struct fetch_header form[] = {
-        HEADER("Content-Type", "application/x-www-form-urlencoded"),
-    };
-
-    expect_slice(sign("POST", "/", "", form, 1, "Param1=value1"),
-                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a");
+    expect_slices(sign_query("%e1%88%b4=bar"), sign_query("\xE1\x88\xB4=bar"));
+    expect_slices(sign_query("b=2&a=%7E"), sign_query("a=~&b=2"));
+    expect(!slice_eq(sign_query("a=b"), sign_query("a=c")));
 }
 
 TEST(sigv4, writes_the_date_in_utc)
