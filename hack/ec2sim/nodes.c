@@ -88,9 +88,9 @@ static struct eniconfig eniconfig_of(struct nodes *nodes, const struct node_row 
     struct aws_id *ids = ARENA_ARRAY(&nodes->scratch, struct aws_id, doc_count(groups));
     found.name = wanted;
     (void)!aws_id_set(&found.subnet,
-                      nodes_scenario_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
+                      nodes_object_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
     for (const struct doc *group = doc_first(groups); group; group = group->next) {
-        (void)!aws_id_set(&ids[found.group_count++], nodes_scenario_id(nodes, group->text, "sg"));
+        (void)!aws_id_set(&ids[found.group_count++], nodes_object_id(nodes, group->text, "sg"));
     }
     found.groups = ids;
     return found;
@@ -231,7 +231,8 @@ static void report_agents(struct nodes *nodes)
 static uint64_t deadline(const struct nodes *nodes)
 {
     uint64_t at_ns = nodes->look_ns;
-    uint64_t others[] = { timers_next_ns(&nodes->pod_timers), nodes_api_deadline_ns(nodes) };
+    uint64_t others[] = { timers_next_ns(&nodes->pod_timers), nodes_requests_deadline_ns(nodes),
+                          nodes_streams_deadline_ns(nodes) };
 
     for (uint32_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         at_ns = others[i] < at_ns ? others[i] : at_ns;

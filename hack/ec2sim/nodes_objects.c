@@ -18,6 +18,15 @@
 
 enum { OBJECT_MAX = 256 * 1024 };
 
+struct slice nodes_object_id(struct nodes *nodes, struct slice text, const char *prefix)
+{
+    if (slice_starts(text, arena_printf(&nodes->scratch, "%s-", prefix))) {
+        return text;
+    }
+    return arena_printf(&nodes->scratch, "%s-0%016llx", prefix,
+                        (unsigned long long)slice_hash(text));
+}
+
 static struct slice taken(struct nodes *nodes, struct buf *buf)
 {
     struct slice text = arena_slice(&nodes->scratch, buf_slice(buf));
@@ -138,12 +147,12 @@ static void register_eniconfig(struct nodes *nodes, const struct doc *config)
     json_key(&json, "spec");
     json_begin_object(&json);
     json_field_text(&json, "subnet",
-                    nodes_scenario_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
+                    nodes_object_id(nodes, doc_text(doc_get(config, "subnet")), "subnet"));
     json_key(&json, "securityGroups");
     json_begin_array(&json);
     for (const struct doc *group = doc_first(doc_get(config, "securityGroups")); group;
          group = group->next) {
-        json_string(&json, nodes_scenario_id(nodes, group->text, "sg"));
+        json_string(&json, nodes_object_id(nodes, group->text, "sg"));
     }
     json_end_array(&json);
     json_end_object(&json);

@@ -43,15 +43,6 @@ static enum err read_agent(struct nodes *nodes, const struct doc *node, enum nod
     return ERR_OK;
 }
 
-struct slice nodes_scenario_id(struct nodes *nodes, struct slice text, const char *prefix)
-{
-    if (slice_starts(text, arena_printf(&nodes->scratch, "%s-", prefix))) {
-        return text;
-    }
-    return arena_printf(&nodes->scratch, "%s-0%016llx", prefix,
-                        (unsigned long long)slice_hash(text));
-}
-
 /* The ids of a row with a count, as the modelled EC2 makes them. */
 static enum err instance_id(struct nodes *nodes, const struct doc *row, uint64_t number,
                             uint64_t count, struct aws_id *ret)

@@ -3,8 +3,9 @@
  *
  *   nodes.c           the thread: what is due, in which order; the answer of /_sim/nodes
  *   nodes_scenario.c  the scenario's key `kubernetes`, and its instances' fields
- *   nodes_api.c       requests to the API server: queued, repeated until they are answered; list
- * and watch nodes_objects.c   what is registered: Node, DaemonSet, aws-node pods, ENIConfigs
+ *   nodes_request.c   requests to the API server: queued, repeated until they are answered
+ *   nodes_watch.c     list and watch, and what the answers lead to
+ *   nodes_objects.c   what is registered: Node, DaemonSet, aws-node pods, ENIConfigs
  *   nodes_kubelet.c   pods: bound, served or refused, running, deleted
  *   nodes_schedule.c  binding, where no kube-scheduler runs
  */
@@ -33,7 +34,8 @@ enum {
     UID_MAX = 64,
     BODY_MAX = 64 * 1024 * 1024, /* of a page of a list */
     PAGE = 500,
-    WAITS_MAX = 100000
+    WAITS_MAX = 100000,
+    REQUESTS_MAX = 1 << 20 /* rows; a request's id is a multiple of it and its row */
 };
 
 enum node_agent { AGENT_MODEL, AGENT_EXTERNAL, AGENT_NONE };
@@ -186,22 +188,28 @@ struct nodes {
 
 /* nodes_scenario.c */
 enum err nodes_read_scenario(struct nodes *nodes, struct error *error) ERR_CHECKED;
-/* The scenario may name a subnet or group by its name, of which the modelled EC2 makes the id. */
-struct slice nodes_scenario_id(struct nodes *nodes, struct slice text, const char *prefix);
 
-/* nodes_api.c */
+/* nodes_request.c */
 void nodes_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* path and body are copied. */
 struct request *nodes_request(struct nodes *nodes, enum request_kind kind, const char *method,
                               const char *content_type, struct slice path, struct slice body);
 /* Server-side apply. */
 void nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path, struct slice body);
+void nodes_request_done(struct request *request);
+bool nodes_is_stream(const struct request *request);
+uint64_t nodes_backoff_ns(struct nodes *nodes, uint32_t attempts);
 void nodes_start_requests(struct nodes *nodes);
+uint64_t nodes_requests_deadline_ns(const struct nodes *nodes);
+
+/* nodes_watch.c */
 void nodes_start_streams(struct nodes *nodes);
+uint64_t nodes_streams_deadline_ns(const struct nodes *nodes);
 void nodes_take_event(struct nodes *nodes, const struct fetch_event *event);
-uint64_t nodes_api_deadline_ns(const struct nodes *nodes);
 
 /* nodes_objects.c */
+/* The scenario may name a subnet or group by its name, of which the modelled EC2 makes the id. */
+struct slice nodes_object_id(struct nodes *nodes, struct slice text, const char *prefix);
 struct slice nodes_daemonset_json(struct nodes *nodes);
 void nodes_register_cluster(struct nodes *nodes); /* DaemonSet, CRD, ENIConfigs */
 void nodes_register(struct nodes *nodes, uint32_t row);

@@ -1,158 +1,20 @@
 /*
- * nodes_api.c - the played nodes' way to the API server: requests and two list+watches.
+ * nodes_watch.c - what the API server says to the played nodes: two list+watches, and the answers
+ * to their requests.
  *
- * Knows that each request is bounded, and repeated with a back-off until it is answered: the API
- * server may restart. Refuses to know what the objects mean.
+ * Knows pages, watch lines, and when to list again. Refuses to know what the objects mean.
  */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include <headroom/kube_wire.h>
 
 #include "nodes_state.h"
 
 /* A watch ends by itself after so long, so that none hangs on a dead connection for ever. */
-enum {
-    WATCH_SECONDS = 240,
-    WATCH_IDLE_MS = 270000,
-    TOTAL_MS = 30000,
-    SLOTS = 1 << 20,
-    NOT_YET_MAX = 20
-};
+enum { WATCH_SECONDS = 240, NOT_YET_MAX = 20 };
 
-void nodes_log(const char *format, ...)
-{
-    char line[1024];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    (void)fprintf(stderr, "ec2sim: nodes: %s\n", line);
-}
-
-static char *own(struct slice s)
-{
-    char *copy = mem_resize(NULL, s.len + 1, 1);
-
-    if (s.len > 0) {
-        memcpy(copy, s.data, s.len);
-    }
-    copy[s.len] = '\0';
-    return copy;
-}
-
-struct request *nodes_request(struct nodes *nodes, enum request_kind kind, const char *method,
-                              const char *content_type, struct slice path, struct slice body)
-{
-    uint32_t at = 0;
-
-    while (at < nodes->request_count && nodes->requests[at].used) {
-        at++;
-    }
-    if (at == nodes->request_count) {
-        mem_reserve(&nodes->requests, &nodes->request_capacity, at + 1, sizeof(struct request));
-        nodes->request_count++;
-    }
-    struct request *request = &nodes->requests[at];
-    *request = (struct request){
-        .used = true,
-        .id = ++nodes->next_id * SLOTS + at,
-        .kind = kind,
-        .row = ROW_NONE,
-        .method = method,
-        .content_type = content_type,
-        .path = own(path),
-        .body = body.data ? own(body) : NULL,
-        .at_ns = nodes->now_ns,
-    };
-    buf_init(&request->answer, BODY_MAX);
-    return request;
-}
-
-void nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path, struct slice body)
-{
-    struct slice target = arena_printf(&nodes->scratch, "%.*s?fieldManager=ec2sim&force=true",
-                                       SLICE_ARG(path));
-
-    (void)nodes_request(nodes, kind, "PATCH", "application/apply-patch+yaml", target, body);
-}
-
-static void forget(struct request *request)
-{
-    mem_free(request->path);
-    mem_free(request->body);
-    buf_done(&request->answer);
-    *request = (struct request){ 0 };
-}
-
-static bool is_stream(const struct request *request)
-{
-    return request->kind == REQ_PAGE || request->kind == REQ_WATCH;
-}
-
-static void begin(struct nodes *nodes, struct request *request)
-{
-    struct fetch_header headers[3];
-    size_t count = 0;
-
-    headers[count++] = (struct fetch_header){ SLICE("Accept"), SLICE("application/json") };
-    if (nodes->authorization.len > 0) {
-        headers[count++] = (struct fetch_header){ SLICE("Authorization"), nodes->authorization };
-    }
-    if (request->content_type) {
-        headers[count++] = (struct fetch_header){ SLICE("Content-Type"),
-                                                  slice_of(request->content_type) };
-    }
-    struct fetch fetch = {
-        .id = request->id,
-        .kind = FETCH_HTTP,
-        .method = request->method,
-        .target = arena_printf(&nodes->scratch, "%.*s%s", SLICE_ARG(nodes->access.server),
-                               request->path),
-        .headers = headers,
-        .header_count = count,
-        .body = request->body ? slice_of(request->body) : (struct slice){ 0 },
-        .tls = &nodes->access.tls,
-        .total_ms = request->kind == REQ_WATCH ? 0 : TOTAL_MS,
-        .idle_ms = request->kind == REQ_WATCH ? WATCH_IDLE_MS : 0,
-        .response_max = request->kind == REQ_WATCH ? 0 : BODY_MAX,
-        .stream = request->kind == REQ_WATCH,
-    };
-    request->in_flight = true;
-    request->status = 0;
-    buf_reset(&request->answer);
-    nodes->in_flight += !is_stream(request);
-    io_start(nodes->io, &fetch);
-}
-
-void nodes_start_requests(struct nodes *nodes)
-{
-    for (uint32_t i = 0; i < nodes->request_count; i++) {
-        struct request *request = &nodes->requests[i];
-        bool due = request->used && !request->in_flight && request->at_ns <= nodes->now_ns;
-        if (due && (is_stream(request) || nodes->in_flight < IN_FLIGHT_MAX)) {
-            begin(nodes, request);
-        }
-    }
-}
-
-static uint64_t backoff_ns(struct nodes *nodes, uint32_t attempts)
-{
-    return (100 + prng_backoff(&nodes->prng, 200, 5000, attempts)) * NODES_MS;
-}
-
-uint64_t nodes_api_deadline_ns(const struct nodes *nodes)
+uint64_t nodes_streams_deadline_ns(const struct nodes *nodes)
 {
     uint64_t deadline_ns = UINT64_MAX;
 
-    for (uint32_t i = 0; i < nodes->request_count; i++) {
-        const struct request *request = &nodes->requests[i];
-        bool may = is_stream(request) || nodes->in_flight < IN_FLIGHT_MAX;
-        if (request->used && !request->in_flight && may && request->at_ns < deadline_ns) {
-            deadline_ns = request->at_ns;
-        }
-    }
     for (uint32_t i = 0; i < STREAM_COUNT; i++) {
         if (!nodes->streams[i].busy && nodes->streams[i].at_ns < deadline_ns) {
             deadline_ns = nodes->streams[i].at_ns;
@@ -160,8 +22,6 @@ uint64_t nodes_api_deadline_ns(const struct nodes *nodes)
     }
     return deadline_ns;
 }
-
-/* ---- list and watch ---- */
 
 void nodes_start_streams(struct nodes *nodes)
 {
@@ -211,7 +71,7 @@ static void keep_version(struct stream *stream, const struct doc *object)
 static void start_again(struct nodes *nodes, struct stream *stream, bool from_scratch)
 {
     stream->failures++;
-    stream->at_ns = nodes->now_ns + backoff_ns(nodes, stream->failures);
+    stream->at_ns = nodes->now_ns + nodes_backoff_ns(nodes, stream->failures);
     if (from_scratch) {
         stream->version[0] = stream->next[0] = '\0';
     }
@@ -328,7 +188,7 @@ static void end_plain(struct nodes *nodes, struct request *request, const struct
     if (again) {
         request->in_flight = false;
         request->attempts++;
-        request->at_ns = nodes->now_ns + backoff_ns(nodes, request->attempts);
+        request->at_ns = nodes->now_ns + nodes_backoff_ns(nodes, request->attempts);
         if (request->attempts % 20 == 3) {
             nodes_log("%s %s goes on failing: %s (status %d)", request->method, request->path,
                       error->text, status);
@@ -355,12 +215,12 @@ static void end_plain(struct nodes *nodes, struct request *request, const struct
     } else if (done.kind == REQ_POD) {
         nodes_pod_answer(nodes, &done, ok);
     }
-    forget(&done);
+    nodes_request_done(&done);
 }
 
 void nodes_take_event(struct nodes *nodes, const struct fetch_event *event)
 {
-    uint32_t at = (uint32_t)(event->id % SLOTS);
+    uint32_t at = (uint32_t)(event->id % REQUESTS_MAX);
 
     if (at >= nodes->request_count || nodes->requests[at].id != event->id) {
         return;
@@ -378,11 +238,11 @@ void nodes_take_event(struct nodes *nodes, const struct fetch_event *event)
         }
         break;
     default:
-        if (is_stream(request)) {
+        if (nodes_is_stream(request)) {
             struct request done = *request;
             *request = (struct request){ 0 };
             end_stream(nodes, &done, &event->error);
-            forget(&done);
+            nodes_request_done(&done);
         } else {
             end_plain(nodes, request, &event->error);
         }
