@@ -351,18 +351,33 @@ static bool header(struct lws *wsi, enum lws_token_indexes token, char *value, s
 }
 
 /* A page of another site must not read this one through its visitor's browser. */
-static bool may_connect(struct web *web, struct lws *wsi)
+static bool is_of_ours(struct lws *wsi)
 {
     char origin[300] = "", host[300] = "";
 
-    if (web->clients >= CLIENTS_MAX) {
-        return false;
-    }
     if (!header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin))) {
         return lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0; /* no browser */
     }
     return header(wsi, WSI_TOKEN_HOST, host, sizeof(host)) &&
            web_same_origin(slice_of(origin), slice_of(host));
+}
+
+/* 0: it may become a WebSocket; 1: it was told why not; -1: and did not even hear that. */
+static int confirm_upgrade(struct web *web, struct lws *wsi)
+{
+    if (!is_of_ours(wsi)) {
+        return lws_return_http_status(wsi, HTTP_STATUS_FORBIDDEN,
+                                      "Another site's page may not look at this one.") == 0
+                   ? 1
+                   : -1;
+    }
+    if (web->clients >= CLIENTS_MAX) {
+        return lws_return_http_status(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE,
+                                      "Too many pages are open; ask for /api/state instead.") == 0
+                   ? 1
+                   : -1;
+    }
+    return 0;
 }
 
 static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -374,8 +389,6 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     (void)in;
     (void)len;
     switch (reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return may_connect(web, wsi) ? 0 : 1;
     case LWS_CALLBACK_ESTABLISHED:
         *session = (struct session){ .websocket = true };
         web->clients++;
@@ -390,7 +403,8 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_CLOSED:
         text_drop(session->text);
         session->text = NULL;
-        web->clients--;
+        web->clients -= session->websocket; /* one that never was established was not counted */
+        session->websocket = false;
         return 0;
     default:
         return 0; /* what a client says is ignored */
@@ -419,6 +433,8 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
             session->text = NULL;
         }
         return 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return confirm_upgrade(web, wsi);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return 1; /* a WebSocket without our protocol */
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
