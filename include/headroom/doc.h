@@ -13,6 +13,7 @@
 #define HEADROOM_DOC_H
 
 #include <headroom/arena.h>
+#include <headroom/buf.h>
 
 enum doc_kind { DOC_NULL, DOC_BOOL, DOC_NUMBER, DOC_STRING, DOC_SEQUENCE, DOC_MAPPING };
 
@@ -45,6 +46,12 @@ enum err yaml_parse(struct arena *arena, struct slice text, struct slice name,
  * there twice the last one counts. */
 enum err json_parse(struct arena *arena, struct slice text, const struct doc_limits *limits,
                     const struct doc **ret, struct error *error) ERR_CHECKED;
+
+/* Writes the tree as YAML in block style, each line indented by so many columns and ended by a
+ * newline. Strings that would read back as something else are quoted. */
+void yaml_write(const struct doc *doc, uint32_t indent, struct buf *out);
+/* One string, quoted if need be. */
+void yaml_write_text(struct slice text, struct buf *out);
 
 /* A member of a mapping; NULL: not there, null, or `doc` is no mapping. */
 const struct doc *doc_get(const struct doc *doc, const char *key);

@@ -22,6 +22,10 @@ struct engine_config {
     struct slice version;
     /* to measure plan_step with, and for nothing else; NULL: not measured */
     uint64_t (*clock_ns)(void);
+    /* Sees each event before the planner does, for what records the cluster as it is; what the
+     * event points to is borrowed. NULL: nobody. */
+    void (*witness)(void *witness_of, const struct plan_event *event);
+    void *witness_of;
 };
 
 struct engine *engine_new(const struct engine_config *config); /* deep copies */

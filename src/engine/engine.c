@@ -24,6 +24,8 @@ struct engine *engine_new(const struct engine_config *config)
 
     *engine = (struct engine){
         .clock_ns = config->clock_ns,
+        .witness = config->witness,
+        .witness_of = config->witness_of,
         .dry_run = config->plan.dry_run,
         .version = copy_text(config->version),
         .cluster_name = copy_text(config->plan.cluster_name),

@@ -25,6 +25,9 @@ void engine_run_plan(struct engine *engine, const struct plan_event *event)
     struct plan_actions actions = { 0 };
     uint64_t before = engine->clock_ns ? engine->clock_ns() : 0;
 
+    if (engine->witness) {
+        engine->witness(engine->witness_of, event);
+    }
     progress_event(engine, event);
     account_event(engine, event);
     plan_step(engine->planner, event, &actions);
