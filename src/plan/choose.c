@@ -65,7 +65,7 @@ static bool better(const struct planner *p, const struct node_row *node, uint32_
     if (pool->pool.strategy == STRATEGY_ORDERED && pool->links[a].term != pool->links[b].term) {
         return pool->links[a].term < pool->links[b].term;
     }
-    if (pool->pool.strategy == STRATEGY_BALANCED && x->total > 0 && y->total > 0) {
+    if (pool->pool.strategy == STRATEGY_BALANCED) {
         /* The emptier one by share, so that all fill alike. */
         uint64_t share_a = free_a * y->total;
         uint64_t share_b = free_b * x->total;
@@ -97,15 +97,11 @@ static uint32_t best_with(const struct planner *p, const struct node_row *node,
     return best;
 }
 
-static bool has_eni_in(const struct planner *p, const struct node_row *node, uint32_t subnet)
+/* What is under way need not be looked at: an ENI ahead of need waits for it. */
+static bool has_eni_in(const struct node_row *node, uint32_t subnet)
 {
     for (uint32_t i = 0; i < node->eni_count; i++) {
         if (node->enis[i].subnet == subnet) {
-            return true;
-        }
-    }
-    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
-        if (p->orders[i].kind == ORDER_ATTACH && p->orders[i].subnet == subnet) {
             return true;
         }
     }
@@ -125,7 +121,7 @@ static uint32_t another_foothold(const struct planner *p, const struct node_row 
     for (uint32_t i = 0; i < zone->subnet_count; i++) {
         uint32_t subnet = zone->subnets[i];
         enum subnet_state state = subnet_state_of(p, node->pool, subnet);
-        if ((state != SUBNET_Healthy && state != SUBNET_Low) || has_eni_in(p, node, subnet) ||
+        if ((state != SUBNET_Healthy && state != SUBNET_Low) || has_eni_in(node, subnet) ||
             !choose_fits(p, node, subnet) ||
             room_in(p, node, subnet, v) < (v->prefixes ? plenty / PREFIX_IPS + 1 : plenty)) {
             continue;
@@ -193,8 +189,7 @@ bool choose_subnet(const struct planner *p, const struct node_row *node, const s
     if (subnet == NONE) {
         subnet = roomiest(p, node, v, 1);
         if (subnet != NONE) {
-            int64_t room = room_in(p, node, subnet, v);
-            slots = room < wanted ? (uint32_t)room : wanted;
+            slots = (uint32_t)room_in(p, node, subnet, v); /* less than wanted, or it were best */
         }
     }
     if (subnet == NONE) {

@@ -176,11 +176,8 @@ static void make_token(struct planner *p, struct order *order, const struct aws_
 
 static void add_tag(struct pair *tags, uint32_t *count, const char *key, struct slice value)
 {
-    struct slice name = slice_of(key);
-    struct slice old;
-
-    if (value.len > 0 && !pair_find(tags, *count, name, &old)) {
-        tags[(*count)++] = (struct pair){ name, value };
+    if (value.len > 0) {
+        tags[(*count)++] = (struct pair){ slice_of(key), value };
     }
 }
 
@@ -213,11 +210,7 @@ static void set_tags(struct planner *p, const struct order *order, struct eni_in
 /* Lower is needier: since when pods wait, or how soon they would. */
 static uint32_t rank_of(const struct planner *p, const struct order *order)
 {
-    const struct node_row *node = order->node == NONE ? NULL : &p->nodes[order->node];
-
-    if (!node) {
-        return UINT32_MAX;
-    }
+    const struct node_row *node = &p->nodes[order->node];
     uint64_t since_ns = node->waiting_ns != 0 ? node->waiting_ns : node->need_ns;
     return order->urgency == URGENT_WAITING ? (uint32_t)(since_ns / SECOND_NS) : node->stall_in_s;
 }

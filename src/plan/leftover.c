@@ -162,7 +162,7 @@ void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted,
     }
     struct slice text = arena_printf(&p->arena, "deleted the unattached %s, which no node needs",
                                      eni->text);
-    if (leftover->pool != NONE && p->pools[leftover->pool].live) {
+    if (leftover->pool != NONE) {
         report_pool_event(p, leftover->pool, EVENT_LeakedENIDeleted, false, text);
     }
     if (leftover->node != NONE) {
@@ -200,7 +200,7 @@ static bool is_paused(const struct planner *p, const struct leftover *leftover)
     if (p->config.dry_run) {
         return true;
     }
-    if (leftover->pool == NONE || !p->pools[leftover->pool].live) {
+    if (leftover->pool == NONE) {
         return false;
     }
     const struct pool *pool = &p->pools[leftover->pool].pool;

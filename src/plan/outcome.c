@@ -156,8 +156,7 @@ static bool may_have_happened(const struct order *order, const struct cloud_resu
 {
     enum { TRIES_MAX = 6 };
 
-    return result->code == CLOUD_UNAVAILABLE && order->kind == ORDER_ATTACH && !order->mend &&
-           order->node != NONE && order->tries < TRIES_MAX;
+    return result->code == CLOUD_UNAVAILABLE && order->node != NONE && order->tries < TRIES_MAX;
 }
 
 static void attach_failed(struct planner *p, struct order *order, const struct cloud_result *result)
@@ -232,9 +231,7 @@ static void succeeded(struct planner *p, struct order *order)
     p->quota_tries = 0;
     p->denied = false;
     p->denied_tries = 0;
-    if (order->subnet != NONE) {
-        p->subnets[order->subnet].refusals = 0;
-    }
+    p->subnets[order->subnet].refusals = 0;
     if (node) {
         node->attempts = 0;
         node->backoff_ns = 0;

@@ -4,6 +4,8 @@
  * Knows selectors, weights, groups of nodes by pool and zone, and the bucket of attachPerMinute.
  * Refuses to judge subnets (subnet.c) and nodes (decide.c).
  */
+#include <assert.h>
+
 #include "state.h"
 
 uint32_t pools_find(const struct planner *p, struct slice name)
@@ -133,13 +135,12 @@ void pools_starve(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
 
-    if (node->starved_at == NONE && node->zone != NONE) {
-        struct zone_row *zone = &p->zones[node->zone];
-        mem_reserve(&zone->starved, &zone->starved_capacity, zone->starved_count + 1,
-                    sizeof(*zone->starved));
-        node->starved_at = zone->starved_count;
-        zone->starved[zone->starved_count++] = handle;
-    }
+    assert(node->starved_at == NONE);
+    struct zone_row *zone = &p->zones[node->zone];
+    mem_reserve(&zone->starved, &zone->starved_capacity, zone->starved_count + 1,
+                sizeof(*zone->starved));
+    node->starved_at = zone->starved_count;
+    zone->starved[zone->starved_count++] = handle;
 }
 
 void pools_unstarve(struct planner *p, struct node_row *node)
@@ -194,10 +195,11 @@ static void link_one(struct planner *p, struct pool_row *row, uint32_t subnet,
     struct link *link = &row->links[subnet];
     bool member = false;
 
+    assert(row->pool.subnet_term_count <= UINT8_MAX);
     for (uint32_t term = 0; s->known && !member && term < row->pool.subnet_term_count; term++) {
         member = selector_terms_match(&row->pool.subnet_terms[term], 1, aws_id_slice(&s->id), tags,
                                       tag_count);
-        link->term = (uint8_t)(term < UINT8_MAX ? term : UINT8_MAX);
+        link->term = (uint8_t)term;
     }
     if (member != link->member) {
         row->members = member ? row->members + 1 : row->members - 1;
@@ -230,6 +232,104 @@ void pools_link(struct planner *p, uint32_t subnet)
             link_one(p, row, subnet, tags, p->subnets[subnet].tag_count);
         }
     }
+}
+
+/* ---- security groups ---- */
+
+static void keep_groups(struct planner *p, const struct plan_group *groups, uint32_t count)
+{
+    for (uint32_t i = 0; i < p->security_group_count; i++) {
+        for (uint32_t j = 0; j < 2 * p->security_groups[i].tag_count; j++) {
+            strings_drop(&p->strings, p->security_groups[i].tags[j]);
+        }
+        mem_free(p->security_groups[i].tags);
+    }
+    mem_reserve(&p->security_groups, &p->security_group_capacity, count,
+                sizeof(*p->security_groups));
+    p->security_group_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct group_row *row = &p->security_groups[i];
+        *row = (struct group_row){ .id = groups[i].id, .vpc = groups[i].vpc };
+        row->tag_count = groups[i].tag_count;
+        row->tags = mem_resize(NULL, 2 * (size_t)row->tag_count, sizeof(*row->tags));
+        for (uint32_t j = 0; j < row->tag_count; j++) {
+            row->tags[2 * j] = strings_hold(&p->strings, groups[i].tags[j].key);
+            row->tags[2 * j + 1] = strings_hold(&p->strings, groups[i].tags[j].value);
+        }
+    }
+}
+
+static bool group_selected(struct planner *p, const struct pool *pool,
+                           const struct group_row *group)
+{
+    struct pair *tags = ARENA_ARRAY(&p->arena, struct pair, group->tag_count);
+
+    for (uint32_t i = 0; i < group->tag_count; i++) {
+        tags[i].key = plan_text(p, group->tags[2 * i]);
+        tags[i].value = plan_text(p, group->tags[2 * i + 1]);
+    }
+    return selector_terms_match(pool->group_terms, pool->group_term_count, aws_id_slice(&group->id),
+                                tags, group->tag_count);
+}
+
+static void find_missing_groups(struct planner *p)
+{
+    for (uint32_t i = 0; i < p->pool_count; i++) {
+        struct pool_row *row = &p->pools[i];
+        bool missing = row->live && row->pool.group_term_count > 0 && p->have_groups;
+        for (uint32_t j = 0; missing && j < p->security_group_count; j++) {
+            missing = !group_selected(p, &row->pool, &p->security_groups[j]);
+        }
+        if (missing != row->groups_missing) {
+            row->groups_missing = missing;
+            pools_touch(p, i, true);
+            plan_dirty_pool(p, i);
+        }
+    }
+}
+
+void pools_security_groups(struct planner *p, const struct plan_group *groups, uint32_t count)
+{
+    keep_groups(p, groups, count);
+    p->have_groups = true;
+    find_missing_groups(p);
+}
+
+/* "sg-1,sg-2" in the arena as ids. */
+static uint32_t split_groups(struct planner *p, struct slice joined, const struct aws_id **ret)
+{
+    struct aws_id *ids = ARENA_ARRAY(&p->arena, struct aws_id, joined.len / 2 + 1);
+    uint32_t count = 0;
+
+    while (joined.len > 0) {
+        bool fits = aws_id_set(&ids[count++], slice_cut(&joined, ',')) == ERR_OK;
+        assert(fits); /* it was an id before it was joined */
+    }
+    *ret = ids;
+    return count;
+}
+
+uint32_t pools_groups_of(struct planner *p, const struct node_row *node, const struct aws_id **ret)
+{
+    const struct pool *pool = &p->pools[node->pool].pool;
+    uint32_t count = 0;
+
+    if (pool->group_term_count == 0) {
+        const struct eniconfig_row *eniconfig = p->agent.custom_networking
+                                                    ? cluster_eniconfig_of(p, node)
+                                                    : NULL;
+        /* An ENIConfig without groups means the primary ENI's, as the agent reads it. */
+        bool own = eniconfig && eniconfig->groups != 0;
+        return split_groups(p, plan_text(p, own ? eniconfig->groups : node->groups), ret);
+    }
+    struct aws_id *ids = ARENA_ARRAY(&p->arena, struct aws_id, p->security_group_count);
+    for (uint32_t i = 0; i < p->security_group_count; i++) {
+        if (group_selected(p, pool, &p->security_groups[i])) {
+            ids[count++] = p->security_groups[i].id;
+        }
+    }
+    *ret = ids;
+    return count;
 }
 
 /* ---- a pool comes, changes, goes ---- */
@@ -314,7 +414,7 @@ void pools_set(struct planner *p, const struct pool *pool)
     for (uint32_t i = 0; i < p->subnet_count; i++) {
         subnet_settle(p, i);
     }
-    pools_security_groups(p, NULL, 0);
+    find_missing_groups(p);
 }
 
 void pools_gone(struct planner *p, struct slice name)
@@ -338,103 +438,6 @@ void pools_gone(struct planner *p, struct slice name)
     mem_free(old.links);
 }
 
-/* ---- security groups ---- */
-
-static void keep_groups(struct planner *p, const struct plan_group *groups, uint32_t count)
-{
-    for (uint32_t i = 0; i < p->security_group_count; i++) {
-        for (uint32_t j = 0; j < 2 * p->security_groups[i].tag_count; j++) {
-            strings_drop(&p->strings, p->security_groups[i].tags[j]);
-        }
-        mem_free(p->security_groups[i].tags);
-    }
-    mem_reserve(&p->security_groups, &p->security_group_capacity, count,
-                sizeof(*p->security_groups));
-    p->security_group_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct group_row *row = &p->security_groups[i];
-        *row = (struct group_row){ .id = groups[i].id, .vpc = groups[i].vpc };
-        row->tag_count = groups[i].tag_count;
-        row->tags = mem_resize(NULL, 2 * (size_t)row->tag_count, sizeof(*row->tags));
-        for (uint32_t j = 0; j < row->tag_count; j++) {
-            row->tags[2 * j] = strings_hold(&p->strings, groups[i].tags[j].key);
-            row->tags[2 * j + 1] = strings_hold(&p->strings, groups[i].tags[j].value);
-        }
-    }
-}
-
-static bool group_selected(struct planner *p, const struct pool *pool,
-                           const struct group_row *group)
-{
-    struct pair *tags = ARENA_ARRAY(&p->arena, struct pair, group->tag_count);
-
-    for (uint32_t i = 0; i < group->tag_count; i++) {
-        tags[i].key = plan_text(p, group->tags[2 * i]);
-        tags[i].value = plan_text(p, group->tags[2 * i + 1]);
-    }
-    return selector_terms_match(pool->group_terms, pool->group_term_count, aws_id_slice(&group->id),
-                                tags, group->tag_count);
-}
-
-/* groups NULL: they are as they were, a pool has changed. */
-void pools_security_groups(struct planner *p, const struct plan_group *groups, uint32_t count)
-{
-    if (groups || count > 0) {
-        keep_groups(p, groups, count);
-        p->have_groups = true;
-    }
-    for (uint32_t i = 0; i < p->pool_count; i++) {
-        struct pool_row *row = &p->pools[i];
-        bool missing = row->live && row->pool.group_term_count > 0 && p->have_groups;
-        for (uint32_t j = 0; missing && j < p->security_group_count; j++) {
-            missing = !group_selected(p, &row->pool, &p->security_groups[j]);
-        }
-        if (missing != row->groups_missing) {
-            row->groups_missing = missing;
-            pools_touch(p, i, true);
-            plan_dirty_pool(p, i);
-        }
-    }
-}
-
-/* "sg-1,sg-2" in the arena as ids. */
-static uint32_t split_groups(struct planner *p, struct slice joined, const struct aws_id **ret)
-{
-    struct aws_id *ids = ARENA_ARRAY(&p->arena, struct aws_id, joined.len / 2 + 1);
-    uint32_t count = 0;
-
-    while (joined.len > 0) {
-        if (aws_id_set(&ids[count], slice_cut(&joined, ',')) == ERR_OK) {
-            count++;
-        }
-    }
-    *ret = ids;
-    return count;
-}
-
-uint32_t pools_groups_of(struct planner *p, const struct node_row *node, const struct aws_id **ret)
-{
-    const struct pool *pool = &p->pools[node->pool].pool;
-    uint32_t count = 0;
-
-    if (pool->group_term_count == 0) {
-        const struct eniconfig_row *eniconfig = p->agent.custom_networking
-                                                    ? cluster_eniconfig_of(p, node)
-                                                    : NULL;
-        /* An ENIConfig without groups means the primary ENI's, as the agent reads it. */
-        bool own = eniconfig && eniconfig->groups != 0;
-        return split_groups(p, plan_text(p, own ? eniconfig->groups : node->groups), ret);
-    }
-    struct aws_id *ids = ARENA_ARRAY(&p->arena, struct aws_id, p->security_group_count);
-    for (uint32_t i = 0; i < p->security_group_count; i++) {
-        if (group_selected(p, pool, &p->security_groups[i])) {
-            ids[count++] = p->security_groups[i].id;
-        }
-    }
-    *ret = ids;
-    return count;
-}
-
 /* ---- limits of the pool's own ---- */
 
 static void refill(struct planner *p, struct pool_row *row)
@@ -444,12 +447,10 @@ static void refill(struct planner *p, struct pool_row *row)
     uint64_t grown = apart_ns / 1000000 * row->pool.attach_per_minute / 60;
 
     if (grown > 0) {
-        row->tokens_milli = row->tokens_milli + grown < most ? row->tokens_milli + grown : most;
         row->tokens_ns = p->now_ns;
     }
-    if (row->tokens_milli > most) {
-        row->tokens_milli = most;
-    }
+    /* An edit may have made the bucket smaller than what is in it. */
+    row->tokens_milli = row->tokens_milli + grown < most ? row->tokens_milli + grown : most;
 }
 
 bool pools_take(struct planner *p, uint32_t handle, bool spend)

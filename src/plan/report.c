@@ -4,6 +4,8 @@
  *
  * Knows how to say what, where, why and what to do, once for each episode. Refuses to decide.
  */
+#include <assert.h>
+
 #include "state.h"
 
 void report_pool_event(struct planner *p, uint32_t pool, enum event_reason reason, bool warning,
@@ -40,7 +42,7 @@ void report_node_event(struct planner *p, const struct node_row *node, enum even
 
 static struct slice zone_name(const struct planner *p, uint32_t zone)
 {
-    return zone == NONE ? SLICE("") : plan_text(p, p->zones[zone].name);
+    return plan_text(p, p->zones[zone].name);
 }
 
 /* ---- subnets ---- */
@@ -120,7 +122,7 @@ static struct slice subnets_in_words(const struct planner *p, struct arena *aren
     uint32_t others = 0;
     const struct pool_row *pool = &p->pools[node->pool];
 
-    for (uint32_t i = 0; node->zone != NONE && i < p->zones[node->zone].subnet_count; i++) {
+    for (uint32_t i = 0; i < p->zones[node->zone].subnet_count; i++) {
         uint32_t subnet = p->zones[node->zone].subnets[i];
         const struct subnet_row *s = &p->subnets[subnet];
         if (!pool->links[subnet].member) {
@@ -131,7 +133,7 @@ static struct slice subnets_in_words(const struct planner *p, struct arena *aren
             continue;
         }
         const char *why = "";
-        if (!s->known || !s->usable) {
+        if (!s->usable) {
             why = " but is unavailable";
         } else if (s->excluded) {
             why = " but its tags exclude it from pods";
@@ -297,7 +299,7 @@ void report_node(struct planner *p, uint32_t handle, const struct view *v)
 
 void report_node_clear(struct planner *p, struct node_row *node)
 {
-    if (!p->synced || !p->leader || p->kube_stale) {
+    if (!p->leader || p->kube_stale) {
         return;
     }
     if (node->condition_set) {
@@ -393,9 +395,9 @@ void report_refusal(struct planner *p, const struct order *order, const struct c
     }
     struct slice message = arena_printf(
         &p->arena, "could not attach an ENI from %s to node %.*s: %.*s said %s (%.*s)%s",
-        order->subnet == NONE ? "?" : p->subnets[order->subnet].id.text,
-        SLICE_ARG(plan_text(p, node->name)), SLICE_ARG(operation), cloud_code_name(result->code),
-        SLICE_ARG(result->message), advice(result->code));
+        p->subnets[order->subnet].id.text, SLICE_ARG(plan_text(p, node->name)),
+        SLICE_ARG(operation), cloud_code_name(result->code), SLICE_ARG(result->message),
+        advice(result->code));
     report_node_event(p, node, EVENT_ENIAttachFailed, true, message);
     report_pool_event(p, order->pool, EVENT_ENIAttachFailed, true, message);
 }
@@ -426,9 +428,7 @@ const char *plan_decision_text(enum plan_decision_kind kind)
 
 static struct slice where(const struct planner *p, struct arena *arena, const struct node_row *node)
 {
-    if (node->subnet == NONE) {
-        return SLICE("an ENI");
-    }
+    assert(node->subnet != NONE);
     const char *id = p->subnets[node->subnet].id.text;
     if (node->prefixes > 0) {
         return arena_printf(arena, "an ENI in %s with %u /28 prefixes at device index %u", id,

@@ -186,7 +186,7 @@ struct node_row {
     uint32_t orders; /* the first of its list */
 
     uint8_t exclusion;
-    bool live, ready, unschedulable, agent_ready, enis_known, primary_known;
+    bool live, ready, unschedulable, agent_ready, enis_known;
     bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
     bool dry_run_told;             /* what would be done has been told */
     bool dirty, timed,
@@ -218,7 +218,7 @@ struct order {
     bool listed;  /* its ENI is in the node's row */
     bool mend;    /* only DeleteOnTermination is missing */
     uint32_t debit_ips, debit_blocks, tries;
-    uint64_t began_ns, created_ns, settled_ns;
+    uint64_t began_ns, created_ns;
 };
 
 /* An own ENI that exists and is attached to nothing. */

@@ -5,6 +5,7 @@
  * rounded, and at most every ten seconds. Refuses to write what has not changed in a way that
  * matters.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "state.h"
@@ -17,16 +18,15 @@ void status_class(struct planner *p, struct node_row *node, enum node_class clas
     if (node->class == class) {
         return;
     }
-    if (node->pool != NONE) {
-        struct pool_row *row = &p->pools[node->pool];
-        if (node->class != CLASS_NONE) {
-            row->classes[node->class]--;
-        }
-        if (class != CLASS_NONE) {
-            row->classes[class]++;
-        }
-        pools_touch(p, node->pool, class == CLASS_EXHAUSTED || node->class == CLASS_EXHAUSTED);
+    assert(node->pool != NONE);
+    struct pool_row *row = &p->pools[node->pool];
+    if (node->class != CLASS_NONE) {
+        row->classes[node->class]--;
     }
+    if (class != CLASS_NONE) {
+        row->classes[class]++;
+    }
+    pools_touch(p, node->pool, class == CLASS_EXHAUSTED || node->class == CLASS_EXHAUSTED);
     node->class = (uint8_t) class;
 }
 
@@ -486,7 +486,8 @@ uint64_t status_deadline_ns(const struct planner *p)
     for (uint32_t i = 0; p->leader && i < p->pool_count; i++) {
         const struct pool_row *row = &p->pools[i];
         if (row->live && row->dirty) {
-            uint64_t due_ns = row->told && !row->urgent ? row->told_ns + APART_NS : p->now_ns;
+            /* What is urgent, or was never told, was told in this step. */
+            uint64_t due_ns = row->told_ns + APART_NS;
             at_ns = due_ns < at_ns ? due_ns : at_ns;
         }
     }

@@ -444,7 +444,7 @@ static uint32_t count_blocks(const struct map *map)
 {
     uint32_t blocks = 0;
 
-    for (uint32_t at = 0; map->used && at + PREFIX_IPS <= map->size; at += PREFIX_IPS) {
+    for (uint32_t at = 0; at + PREFIX_IPS <= map->size; at += PREFIX_IPS) {
         blocks += map->used[at / 8] == 0 && map->used[at / 8 + 1] == 0;
     }
     return blocks;
@@ -470,7 +470,7 @@ static void apply_reservations(struct subnet_row *s, struct map *map)
     for (uint32_t i = 0; i < s->reservation_count; i++) {
         const struct cidr_reservation *kept = &s->reservations[i];
         uint32_t size = size_of(kept->cidr);
-        for (uint32_t j = 0; map->used && j < size; j++) {
+        for (uint32_t j = 0; j < size; j++) {
             uint32_t at = kept->cidr.base + j - map->base;
             s->held_back += at < map->size && !(map->used[at / 8] >> (at % 8) & 1);
         }
