@@ -15,12 +15,7 @@ static uint32_t model_subnet(const struct planner *p, const struct node_row *nod
             return eniconfig->subnet;
         }
     }
-    for (uint32_t i = 0; i < node->eni_count; i++) {
-        if (node->enis[i].device_index == 0 && node->enis[i].card == 0) {
-            return node->enis[i].subnet;
-        }
-    }
-    return NONE;
+    return node_primary_subnet(node);
 }
 
 bool choose_fits(const struct planner *p, const struct node_row *node, uint32_t subnet)
@@ -28,7 +23,7 @@ bool choose_fits(const struct planner *p, const struct node_row *node, uint32_t 
     const struct subnet_row *s = &p->subnets[subnet];
     uint32_t model = model_subnet(p, node);
 
-    if (!s->known || !s->usable || s->excluded || s->zone != node->zone || model == NONE) {
+    if (!s->known || !s->usable || s->excluded || s->zone != node->zone) {
         return false;
     }
     const struct subnet_row *m = &p->subnets[model];

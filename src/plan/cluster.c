@@ -171,6 +171,7 @@ static void set_instance(struct planner *p, uint32_t handle, const struct aws_id
     }
     enis_clear(p, row);
     row->enis_known = false;
+    row->want = WANT_NOTHING;
     row->instance = *instance;
     /* Two nodes that name one instance: the first keeps it, the second stays Incomplete. */
     if (instance->text[0] &&

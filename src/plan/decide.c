@@ -741,6 +741,7 @@ static void decide_unserved(struct planner *p, uint32_t handle, enum plan_decisi
     status_class(p, node, CLASS_NONE);
     if (kind != PLAN_DECISION_Incomplete) {
         report_node_clear(p, node);
+        (void)resume_orders(p, handle);
     }
 }
 

@@ -208,7 +208,7 @@ static void replace(struct planner *p, uint32_t handle, const struct eni *const 
         set_eni(p, add_eni(p, node, facts.pool), &facts, enis_find(&before, &enis[i]->id));
         leftover_drop(p, &enis[i]->id);
         if (enis[i]->device_index == 0 && enis[i]->card == 0) {
-            primary = true;
+            primary = enis[i]->subnet.text[0] != '\0';
             set_groups(p, node, enis[i]);
         }
     }
@@ -219,8 +219,9 @@ static void replace(struct planner *p, uint32_t handle, const struct eni *const 
         drop_eni(p, &old[i]);
     }
     mem_free(old);
-    node->enis_known = primary; /* without its primary ENI the read is no picture of a running
-                                   instance */
+    /* Without its primary ENI in a subnet the read is no picture of a running instance. */
+    node->enis_known = primary;
+    node->want = primary ? node->want : WANT_NOTHING;
     node->enis_asked_ns = asked_ns;
     node->holding_at_read = node->holding;
     node->index_refused = 0;

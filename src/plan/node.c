@@ -13,6 +13,8 @@
  *   prefixes, P >= 1  avail < 16*P     free prefixes elsewhere >= P   P less free prefixes
  *             P == 0  avail == 0       always                         what waiting pods need
  */
+#include <assert.h>
+
 #include "state.h"
 
 /* An ENI is adopted after about so long: an agent that is back sooner helps itself. */
@@ -245,21 +247,22 @@ static struct growth grow_on_enis(const struct planner *p, const struct node_row
     return sum;
 }
 
-static uint32_t primary_subnet(const struct node_row *node)
+uint32_t node_primary_subnet(const struct node_row *node)
 {
-    for (uint32_t i = 0; i < node->eni_count; i++) {
-        if (node->enis[i].device_index == 0 && node->enis[i].card == 0) {
-            return node->enis[i].subnet;
-        }
+    const struct node_eni *eni = node->enis;
+
+    assert(node->enis_known);
+    while (eni->device_index != 0 || eni->card != 0) {
+        eni++; /* enis_known: it is there */
     }
-    return NONE;
+    return eni->subnet;
 }
 
 static struct growth grow_by_eni(const struct planner *p, const struct node_row *node,
                                  const struct view *v)
 {
     struct growth sum = { false, false };
-    uint32_t primary = primary_subnet(node);
+    uint32_t primary = node_primary_subnet(node);
     uint32_t slots = agent_request(v);
 
     if (v->slots_used >= v->agent_slots) {
@@ -270,13 +273,13 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
         return subnet_gives(p, node, eniconfig ? eniconfig->subnet : NONE, v, slots, true);
     }
     sum = subnet_gives(p, node, primary, v, slots, true);
-    if (!p->agent.subnet_discovery || node->zone == NONE) {
+    if (!p->agent.subnet_discovery) {
         return sum;
     }
     const struct zone_row *zone = &p->zones[node->zone];
     for (uint32_t i = 0; i < zone->subnet_count; i++) {
         const struct subnet_row *s = &p->subnets[zone->subnets[i]];
-        if (s->cni_tag && primary != NONE && aws_id_eq(&s->vpc, &p->subnets[primary].vpc)) {
+        if (s->cni_tag && aws_id_eq(&s->vpc, &p->subnets[primary].vpc)) {
             either(&sum, subnet_gives(p, node, zone->subnets[i], v, slots, true));
         }
     }

@@ -329,7 +329,7 @@ void ledger_again(struct planner *p, uint32_t handle)
             continue;
         }
         const struct pool *pool = order->pool == NONE ? NULL : &p->pools[order->pool].pool;
-        if (!pool || pool->paused || pool->dry_run || p->config.dry_run ||
+        if (!pool || pool->paused || pool->dry_run || node->pool == NONE ||
             node->exclusion != NODE_EXCLUDED_NONE) {
             /* Not to be finished: what it may have made is a leftover, which a sweep finds. */
             ledger_release(p, order);

@@ -161,7 +161,8 @@ void plan_dirty(struct planner *p, uint32_t node)
 {
     struct node_row *row = &p->nodes[node];
 
-    if (row->live && !row->dirty) {
+    assert(row->live);
+    if (!row->dirty) {
         row->dirty = true;
         mem_reserve(&p->dirty, &p->dirty_capacity, p->dirty_count + 1, sizeof(*p->dirty));
         p->dirty[p->dirty_count++] = node;
@@ -364,8 +365,8 @@ static void dispatch(struct planner *p, const struct plan_event *event)
     }
 }
 
-/* Decides what is dirty, as far as one step goes. */
-static void decide_dirty(struct planner *p)
+/* Decides at most so many of the dirty nodes; says how many. */
+static uint32_t decide_dirty(struct planner *p, uint32_t most)
 {
     uint32_t node = NONE;
     uint32_t done = 0;
@@ -375,9 +376,9 @@ static void decide_dirty(struct planner *p)
         plan_dirty(p, node);
     }
     if (!p->synced) {
-        return;
+        return 0;
     }
-    while (done < p->dirty_count && done < DECIDE_MAX) {
+    while (done < p->dirty_count && done < most) {
         node = p->dirty[done++];
         p->nodes[node].dirty = false;
         if (p->nodes[node].live) {
@@ -388,6 +389,7 @@ static void decide_dirty(struct planner *p)
         memmove(p->dirty, p->dirty + done, (p->dirty_count - done) * sizeof(*p->dirty));
         p->dirty_count -= done;
     }
+    return done;
 }
 
 void plan_step(struct planner *p, const struct plan_event *event, struct plan_actions *out)
@@ -406,8 +408,9 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
         pools_tell_conflicts(p);
     }
     /* Serving one node may call for another look at it: pods beyond one ENI's addresses. */
+    uint32_t left = DECIDE_MAX;
     for (uint32_t round = 0; round < ROUNDS_MAX && (round == 0 || p->dirty_count > 0); round++) {
-        decide_dirty(p);
+        left -= decide_dirty(p, left);
         decide_serve(p);
     }
     if (plan_acting(p)) {

@@ -439,6 +439,8 @@ bool node_is_ahead(const struct view *v);
 uint32_t node_early_ips(const struct view *v);
 /* A bare ENI, or any before it is low, would be kept. */
 bool node_keeps_bare(const struct planner *p, const struct view *v);
+/* Of a node whose ENIs are known. */
+uint32_t node_primary_subnet(const struct node_row *node);
 bool node_eligible(const struct planner *p, const struct node_row *node,
                    const struct node_eni *eni);
 /* Seconds until pods wait; FORECAST_NEVER_S. */
