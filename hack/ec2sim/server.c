@@ -293,6 +293,20 @@ static int answer(struct server *server, struct exchange *exchange)
     return result;
 }
 
+/* What the SDKs want with a metadata token. False: no room. */
+static bool add_token_ttl(struct exchange *exchange, unsigned char **at, unsigned char *end)
+{
+    static const unsigned char name[] = "X-aws-ec2-metadata-token-ttl-seconds:";
+    char value[16];
+
+    if (exchange->response.token_ttl_s == 0) {
+        return true;
+    }
+    int len = snprintf(value, sizeof(value), "%u", exchange->response.token_ttl_s);
+    return lws_add_http_header_by_name(exchange->wsi, name, (const unsigned char *)value, len, at,
+                                       end) == 0;
+}
+
 static int send_head(struct exchange *exchange)
 {
     const struct sim_http_response *response = &exchange->response;
@@ -305,6 +319,7 @@ static int send_head(struct exchange *exchange)
     exchange->head_sent = true;
     if (lws_add_http_common_headers(exchange->wsi, (unsigned)response->status, type_text,
                                     response->body.len, &at, end) != 0 ||
+        !add_token_ttl(exchange, &at, end) ||
         lws_finalize_write_http_header(exchange->wsi, begin, &at, end) != 0) {
         return -1;
     }

@@ -37,6 +37,8 @@ struct sim_http_response {
     uint64_t delay_ns; /* to be waited before the answer is sent */
     size_t cut_after;  /* send so many bytes of the body only, then cut; SIZE_MAX: all */
     uint64_t hold;     /* not 0: to be sent only once sim_ec2_held says false (/_sim/pause-after) */
+    /* Not 0: a token of the metadata service; the header X-aws-ec2-metadata-token-ttl-seconds. */
+    uint32_t token_ttl_s;
 };
 
 bool sim_ec2_held(const struct sim_ec2 *ec2, uint64_t hold);

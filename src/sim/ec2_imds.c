@@ -66,6 +66,7 @@ static void put_token(struct view *view, const struct sim_http_request *request,
                    (unsigned long long)prng_next(&ec2->prng));
     buf_add_text(&view->text, token->text);
     ret->status = 200;
+    ret->token_ttl_s = (uint32_t)seconds;
 }
 
 static bool has_token(const struct view *view, const struct sim_http_request *request)

@@ -365,6 +365,7 @@ def test_metadata():
     put = urllib.request.Request(f"{base}/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"})
     with urllib.request.urlopen(put, timeout=10) as answer:
         token = answer.read().decode()
+        same(answer.headers["X-aws-ec2-metadata-token-ttl-seconds"], "60", "the token's time to live")
     mac = get("meta-data/mac", token)
     same(get("meta-data/network/interfaces/macs/", token), mac + "/", "the interfaces")
     of_mac = f"meta-data/network/interfaces/macs/{mac}"
