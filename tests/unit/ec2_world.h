@@ -16,7 +16,7 @@
 #define WORLD_MS UINT64_C(1000000)
 #define WORLD_SECOND (1000 * WORLD_MS)
 
-enum { WORLD_PENDING_MAX = 512 };
+enum { WORLD_PENDING_MAX = 512, WORLD_WISHES_MAX = 4096 };
 
 struct world_answer {
     uint64_t id, at_ns;
@@ -34,10 +34,11 @@ struct world {
     struct arena arena;
     /* What a test does with the machine's events; it may call world_act. */
     void (*on_event)(struct world *world, const struct plan_event *event);
-    void (*others)(
-        struct world *world); /* what else happens in the account, every others_every_ns */
-    uint64_t others_every_ns, others_at_ns;
-    struct plan_action wishes[2048]; /* of on_event, taken one after the other; what they point to
+    /* What else happens in the account: it sets others_at_ns, when it comes again. */
+    void (*others)(struct world *world);
+    uint64_t others_at_ns;
+    struct plan_action
+        wishes[WORLD_WISHES_MAX]; /* of on_event, taken one after the other; what they point to
                                         is static */
     uint32_t wish_count;
     uint32_t sent, answered; /* requests so far */
@@ -45,7 +46,7 @@ struct world {
 
 __attribute__((unused)) static void world_act(struct world *world, struct plan_action action)
 {
-    require(world->wish_count < 2048);
+    require(world->wish_count < WORLD_WISHES_MAX);
     world->wishes[world->wish_count++] = action;
 }
 
@@ -161,7 +162,6 @@ __attribute__((unused)) static bool world_run(struct world *world, uint64_t for_
         }
         sim_ec2_advance(world->sim, world->now_ns);
         if (world->others && world->now_ns >= world->others_at_ns) {
-            world->others_at_ns = world->now_ns + world->others_every_ns;
             world->others(world);
         } else if (first < world->pending_count && world->pending[first].at_ns <= world->now_ns) {
             world_deliver(world, first);
@@ -187,6 +187,14 @@ __attribute__((unused)) static struct ec2 *world_machine(double share)
     };
 
     return ec2_new(&config);
+}
+
+__attribute__((unused)) static void world_tell_instance(struct world *world, const char *id)
+{
+    struct ec2_input input = { .kind = EC2_INSTANCE };
+
+    expect_ok(aws_id_set(&input.instance, slice_of(id)), NULL);
+    world_step(world, input);
 }
 
 /* kill -9 and a restart: what was on its way to the machine is lost, what was on its way to EC2
