@@ -169,8 +169,11 @@ static void set_instance(struct planner *p, uint32_t handle, const struct aws_id
         index_find(&p->node_instances, p, aws_id_slice(&row->instance)) == handle) {
         index_remove(&p->node_instances, p, aws_id_slice(&row->instance));
     }
+    /* What is under way for the old one is not for this one. */
+    ledger_forget_node(p, handle);
     enis_clear(p, row);
     row->enis_known = false;
+    row->observe_sent_ns = 0; /* this one was not asked for */
     row->want = WANT_NOTHING;
     row->instance = *instance;
     /* Two nodes that name one instance: the first keeps it, the second stays Incomplete. */
@@ -196,12 +199,11 @@ void cluster_node(struct planner *p, const struct node *node)
     struct node_row *row = &p->nodes[handle];
     bool moved = zone != row->zone || !same_labels(p, row, node) || row->exclusion != exclusion;
     bool changed = moved || type != row->type || row->max_pods != node->max_pods ||
-                   row->ready != node->ready || row->unschedulable != node->unschedulable ||
+                   row->unschedulable != node->unschedulable ||
                    row->condition_set != node->short_of_ips || row->taint_set != node->tainted;
     row->type = type;
     row->exclusion = (uint8_t)exclusion;
     row->max_pods = node->max_pods;
-    row->ready = node->ready;
     row->unschedulable = node->unschedulable;
     row->condition_set = node->short_of_ips;
     row->taint_set = node->tainted;

@@ -186,7 +186,7 @@ struct node_row {
     uint32_t orders; /* the first of its list */
 
     uint8_t exclusion;
-    bool live, ready, unschedulable, agent_ready, enis_known;
+    bool live, unschedulable, agent_ready, enis_known;
     bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
     bool dry_run_told;             /* what would be done has been told */
     bool dirty, timed,
