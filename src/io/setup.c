@@ -98,6 +98,8 @@ static void set_trust(struct transfer *transfer, const struct fetch_tls *tls)
             set_blob(transfer, CURLOPT_CAINFO_BLOB, tls->ca_pem);
         } else {
             set_text(transfer, CURLOPT_CAINFO, tls->ca_file);
+            /* It rotates; curl would remember what it said for a day. */
+            (void)curl_easy_setopt(transfer->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
         }
     } else if (system.len > 0) {
         set_text(transfer, CURLOPT_CAINFO, system);

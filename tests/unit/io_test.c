@@ -425,6 +425,39 @@ TEST(io, trusts_the_given_authority_and_nobody_else)
     world_done(&world);
 }
 
+TEST(io, reads_an_authority_anew_that_rotates)
+{
+    struct loopback old, new;
+    struct world world;
+    char path[] = "/tmp/headroom-ca-XXXXXX";
+    int fd = mkstemp(path);
+    struct error error = { 0 };
+    struct fetch_tls tls = { .ca_file = slice_of(path) };
+
+    require(fd >= 0);
+    (void)close(fd);
+    world_start(&world);
+    loopback_start_tls(&old, (struct loopback_reply[]){ { .text = SLICE(OK_HELLO) } }, 1,
+                       "127.0.0.1");
+    loopback_start_tls(&new, (struct loopback_reply[]){ { .text = SLICE(OK_HELLO) } }, 1,
+                       "127.0.0.1");
+    expect_ok(io_write_file(path, slice_of(old.certificate_pem), &error), &error);
+    struct fetch fetch = { .id = 1, .target = url(&old, "/"), .tls = &tls };
+    struct answer *answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_ok(answer->error.code, &answer->error);
+
+    expect_ok(io_write_file(path, slice_of(new.certificate_pem), &error), &error);
+    fetch = (struct fetch){ .id = 2, .target = url(&new, "/"), .tls = &tls };
+    answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_ok(answer->error.code, &answer->error);
+    (void)unlink(path);
+    loopback_stop(&old);
+    loopback_stop(&new);
+    world_done(&world);
+}
+
 TEST(io, checks_the_certificate_against_the_server_name)
 {
     struct loopback server;
