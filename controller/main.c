@@ -134,6 +134,7 @@ static int serve(struct run *run, const struct options *options)
     run_step(run, ENGINE_TICK, NULL);
     while (io_stop_requests(run->io) == 0) {
         show(run, web, &shown);
+        engine_watched(run->engine, web && web_watched(web));
         run_turn(run, next_show_ns(run, web, &shown));
     }
     int code = stop(run);

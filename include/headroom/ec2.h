@@ -108,6 +108,10 @@ struct ec2_output {
 void ec2_step(struct ec2 *ec2, const struct ec2_input *input, struct ec2_output *out);
 uint64_t ec2_deadline_ns(const struct ec2 *ec2);
 
+/* While somebody looks at what is known, subnets are read each second, whatever pace the planner
+ * wants: what people take for the present must not be half a minute old. */
+void ec2_watched(struct ec2 *ec2, bool watched);
+
 /* No mutation is under way or queued: a stop may complete. */
 bool ec2_idle(const struct ec2 *ec2);
 

@@ -65,6 +65,9 @@ struct snapshot_ref *engine_snapshot(struct engine *engine, uint64_t now_ns, uin
 /* What the process has used so far, for the snapshots from now on. */
 void engine_usage(struct engine *engine, double cpu_seconds, uint64_t resident_bytes);
 
+/* Whether somebody looks at the snapshots; see ec2_watched. */
+void engine_watched(struct engine *engine, bool watched);
+
 /* For --once and explain: the planner itself, read-only, until the next step. */
 struct planner *engine_planner(struct engine *engine);
 

@@ -23,6 +23,10 @@ uint16_t web_port(const struct web *web);
  * the control thread alone. */
 void web_show(struct web *web, struct snapshot_ref *ref);
 
+/* Somebody has the page open, or has asked for /api/state within the last ten seconds. Safe to call
+ * from the control thread. */
+bool web_watched(const struct web *web);
+
 /* The bodies, as pure functions. */
 /* Prometheus text format 0.0.4 */
 void web_metrics(const struct snapshot *snapshot, struct buf *out);

@@ -181,6 +181,7 @@ struct reads {
     /* reads.c */
     struct cycle subnets, routes, sweep, groups, reservations;
     uint64_t subnet_pace_ns, sweep_pace_ns;
+    bool watched; /* see ec2_watched */
     struct arena route_arena; /* of the last complete read */
     struct ec2_route_table *route_rows;
     uint32_t route_count;

@@ -21,6 +21,7 @@
 #define OPTIONAL_DENIED_PACE_NS (1800 * SECOND_NS)
 #define READS_APART_NS (500 * MS_NS)
 #define SUBNET_PACE_LEAST_NS SECOND_NS
+#define SUBNET_PACE_WATCHED_NS SECOND_NS /* a twentieth of what an account may ask in a Region */
 #define FAILED_BASE_NS (2 * SECOND_NS)
 #define FAILED_CAP_NS (60 * SECOND_NS)
 enum { SWEEP_ROWS_MAX = 500000, ROUTE_PAGE_ROWS = 100 /* EC2's limit for route tables */ };
@@ -236,6 +237,13 @@ static void emit_subnets(struct ec2 *ec2, const struct call *call)
     event->subnets.asked_ns = call->asked_ns;
 }
 
+static uint64_t subnet_pace_ns(const struct reads *reads)
+{
+    bool sooner = reads->watched && reads->subnet_pace_ns > SUBNET_PACE_WATCHED_NS;
+
+    return sooner ? SUBNET_PACE_WATCHED_NS : reads->subnet_pace_ns;
+}
+
 static void on_subnets(struct ec2 *ec2, struct call *call, const struct outcome *outcome)
 {
     struct reads *reads = &ec2->reads;
@@ -245,7 +253,7 @@ static void on_subnets(struct ec2 *ec2, struct call *call, const struct outcome 
     } else if (cycle_page(ec2, &reads->subnets, call, outcome->reply, outcome->reply->subnets,
                           sizeof(struct subnet))) {
         emit_subnets(ec2, call);
-        cycle_complete(ec2, &reads->subnets, call, reads->subnet_pace_ns);
+        cycle_complete(ec2, &reads->subnets, call, subnet_pace_ns(reads));
     }
 }
 
@@ -276,6 +284,13 @@ void ec2_reads_sweep_now(struct ec2 *ec2)
     read_now(ec2, &ec2->reads.sweep);
 }
 
+static void pace_changed(struct reads *reads)
+{
+    if (!reads->subnets.busy && reads->subnets.asked_ns && reads->subnets.failures == 0) {
+        reads->subnets.due_ns = reads->subnets.asked_ns + subnet_pace_ns(reads);
+    }
+}
+
 void ec2_reads_subnet_pace(struct ec2 *ec2, uint32_t pace_ms)
 {
     struct reads *reads = &ec2->reads;
@@ -284,8 +299,14 @@ void ec2_reads_subnet_pace(struct ec2 *ec2, uint32_t pace_ms)
     if (reads->subnet_pace_ns < SUBNET_PACE_LEAST_NS) {
         reads->subnet_pace_ns = SUBNET_PACE_LEAST_NS;
     }
-    if (!reads->subnets.busy && reads->subnets.asked_ns && reads->subnets.failures == 0) {
-        reads->subnets.due_ns = reads->subnets.asked_ns + reads->subnet_pace_ns;
+    pace_changed(reads);
+}
+
+void ec2_watched(struct ec2 *ec2, bool watched)
+{
+    if (ec2->reads.watched != watched) {
+        ec2->reads.watched = watched;
+        pace_changed(&ec2->reads);
     }
 }
 

@@ -30,6 +30,7 @@ enum {
     HEADERS_MAX = 2048,
     PUSH_PAUSE_US = 500000,  /* two pictures a second are enough for an eye */
     FRESH_US = 30 * 1000000, /* control reports at least every 5 s */
+    ASKED_US = 10 * 1000000, /* who polls comes again within this time */
     TIMEOUT_S = 10
 };
 
@@ -59,8 +60,9 @@ struct web {
     pthread_mutex_t lock;
     struct snapshot_ref *shown; /* under lock */
     lws_usec_t shown_us;        /* under lock */
-    uint32_t clients;           /* the web thread's from here on */
-    struct text *state;
+    atomic_uint clients;        /* WebSockets; set by the web thread */
+    atomic_llong asked_us;      /* when /api/state was last asked for; set by the web thread */
+    struct text *state;         /* the web thread's from here on */
     char policy[WEB_POLICY_MAX];
     unsigned char piece[LWS_PRE + PIECE_MAX];
 };
@@ -186,6 +188,7 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
     } else if (slice_is(path, "/api/state")) {
         ret->content_type = "application/json";
         ret->text = hold_state(web);
+        atomic_store(&web->asked_us, lws_now_usecs());
         if (!ret->text) {
             ret->status = HTTP_STATUS_SERVICE_UNAVAILABLE;
             ret->text = text_of(SLICE("{}\n"));
@@ -362,20 +365,29 @@ static bool is_of_ours(struct lws *wsi)
            web_same_origin(slice_of(origin), slice_of(host));
 }
 
+/* libwebsockets' own answer would be in HTTP/1.0, which some clients of WebSockets do not take. */
+static int refuse(struct lws *wsi, const char *status, const char *why)
+{
+    unsigned char head[LWS_PRE + HEADERS_MAX];
+    char *text = (char *)head + LWS_PRE;
+    int len = snprintf(text, HEADERS_MAX,
+                       "HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                       "content-length: %zu\r\nconnection: close\r\n\r\n%s",
+                       status, strlen(why), why);
+
+    assert(len < HEADERS_MAX);
+    return lws_write(wsi, head + LWS_PRE, (size_t)len, LWS_WRITE_HTTP_HEADERS) == len ? 1 : -1;
+}
+
 /* 0: it may become a WebSocket; 1: it was told why not; -1: and did not even hear that. */
 static int confirm_upgrade(struct web *web, struct lws *wsi)
 {
     if (!is_of_ours(wsi)) {
-        return lws_return_http_status(wsi, HTTP_STATUS_FORBIDDEN,
-                                      "Another site's page may not look at this one.") == 0
-                   ? 1
-                   : -1;
+        return refuse(wsi, "403 Forbidden", "another site's page may not look at this one\n");
     }
-    if (web->clients >= CLIENTS_MAX) {
-        return lws_return_http_status(wsi, HTTP_STATUS_SERVICE_UNAVAILABLE,
-                                      "Too many pages are open; ask for /api/state instead.") == 0
-                   ? 1
-                   : -1;
+    if (atomic_load(&web->clients) >= CLIENTS_MAX) {
+        return refuse(wsi, "503 Service Unavailable",
+                      "too many pages are open; ask for /api/state instead\n");
     }
     return 0;
 }
@@ -391,7 +403,7 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
         *session = (struct session){ .websocket = true };
-        web->clients++;
+        atomic_fetch_add(&web->clients, 1);
         (void)lws_callback_on_writable(wsi);
         return 0;
     case LWS_CALLBACK_TIMER:
@@ -403,7 +415,8 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_CLOSED:
         text_drop(session->text);
         session->text = NULL;
-        web->clients -= session->websocket; /* one that never was established was not counted */
+        /* One that never was established was not counted. */
+        atomic_fetch_sub(&web->clients, session->websocket);
         session->websocket = false;
         return 0;
     default:
@@ -514,6 +527,8 @@ enum err web_new(struct slice listen, struct web **ret, struct error *error)
     struct web *web = mem_resize(NULL, 1, sizeof(*web));
     memset(web, 0, sizeof(*web));
     atomic_init(&web->stop, false);
+    atomic_init(&web->clients, 0);
+    atomic_init(&web->asked_us, -ASKED_US);
     (void)pthread_mutex_init(&web->lock, NULL);
     web->shown_us = lws_now_usecs();
     web_policy(web_page(), web->policy);
@@ -552,6 +567,12 @@ void web_free(struct web *web)
 uint16_t web_port(const struct web *web)
 {
     return web->port;
+}
+
+bool web_watched(const struct web *web)
+{
+    return atomic_load(&web->clients) > 0 ||
+           lws_now_usecs() - atomic_load(&web->asked_us) < ASKED_US;
 }
 
 void web_show(struct web *web, struct snapshot_ref *ref)

@@ -176,6 +176,25 @@ TEST(ec2_reads, reads_subnets_at_the_planners_pace)
     rig_end(&rig);
 }
 
+TEST(ec2_reads, reads_subnets_each_second_while_somebody_looks)
+{
+    start_known();
+    rig_act(&rig, (struct plan_action){ .kind = PLAN_SUBNET_PACE, .pace_ms = 30000 });
+    rig_pass(&rig, 10 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeSubnets"), 0);
+    ec2_watched(rig.ec2, true);
+    for (int i = 0; i < 3; i++) {
+        rig_pass(&rig, 1100 * RIG_MS);
+        rig_answer(&rig, "DescribeSubnets", 200, ONE_SUBNET);
+    }
+    ec2_watched(rig.ec2, false);
+    rig_pass(&rig, 25 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeSubnets"), 0);
+    rig_pass(&rig, 5 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeSubnets"), 1);
+    rig_end(&rig);
+}
+
 TEST(ec2_reads, reads_subnets_at_once_after_a_surprise_but_not_in_a_rush)
 {
     start_known();

@@ -297,7 +297,6 @@ TEST(web, answers_probes_scrapes_and_people)
     struct reply reply = get(io, web, "GET", "/readyz");
     expect_i64(reply.status, 503);
     expect_slice(reply.body, "starting\n");
-    expect_i64(get(io, web, "GET", "/api/state").status, 503);
 
     struct snapshot_ref *ref = picture(false);
     web_show(web, ref);
@@ -313,7 +312,9 @@ TEST(web, answers_probes_scrapes_and_people)
     reply = get(io, web, "GET", "/metrics");
     expect_slice(reply.content_type, "text/plain; version=0.0.4; charset=utf-8");
     expect_slices(reply.body, render(web_metrics, true));
+    expect(!web_watched(web)); /* probes and scrapes want nothing fresher */
     reply = get(io, web, "GET", "/api/state");
+    expect(web_watched(web));
     expect_slice(reply.content_type, "application/json");
     expect_contains(reply.body, "\"cluster\":\"demo\"");
     reply = get(io, web, "GET", "/");
@@ -363,6 +364,7 @@ TEST(web, pushes_the_state_to_pages_of_its_own_origin_only)
     struct web *web = NULL;
 
     start(&io, &web);
+    expect_i64(get(io, web, "GET", "/api/state").status, 503);
     struct snapshot_ref *ref = picture(true);
     web_show(web, ref);
     snapshot_drop(ref);
