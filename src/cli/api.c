@@ -49,7 +49,7 @@ static enum err wait_for(struct cli *cli, const struct fetch *fetch, struct repl
 
 /* ---- identity ---- */
 
-struct identity {
+struct cli_identity {
     struct slice header; /* of Authorization; may be empty */
     struct fetch_tls tls;
 };
@@ -80,7 +80,7 @@ static struct slice exec_info(struct cli *cli, const struct kube_access *access)
     return copy;
 }
 
-static enum err read_credential(struct cli *cli, struct slice text, struct identity *ret,
+static enum err read_credential(struct cli *cli, struct slice text, struct cli_identity *ret,
                                 struct error *error)
 {
     const struct doc *doc = NULL;
@@ -105,8 +105,8 @@ static enum err read_credential(struct cli *cli, struct slice text, struct ident
     return ERR_OK;
 }
 
-static enum err run_plugin(struct cli *cli, const struct kube_access *access, struct identity *ret,
-                           struct error *error)
+static enum err run_plugin(struct cli *cli, const struct kube_access *access,
+                           struct cli_identity *ret, struct error *error)
 {
     struct fetch_header *env = ARENA_ARRAY(&cli->arena, struct fetch_header,
                                            access->exec.env_count + 1);
@@ -154,12 +154,12 @@ static struct slice base64(struct arena *arena, struct slice s)
     return (struct slice){ text, len };
 }
 
-static enum err identify(struct cli *cli, const struct kube_access *access, struct identity *ret,
-                         struct error *error)
+static enum err identify(struct cli *cli, const struct kube_access *access,
+                         struct cli_identity *ret, struct error *error)
 {
     struct slice token = access->token;
 
-    *ret = (struct identity){ .tls = access->tls };
+    *ret = (struct cli_identity){ .tls = access->tls };
     if (token.len == 0 && access->token_file.len > 0) {
         enum err err = io_read_file(&cli->arena, arena_slice(&cli->arena, access->token_file).data,
                                     TOKEN_MAX, &token, error);
@@ -203,7 +203,7 @@ static enum err judge(struct cli *cli, struct slice target, const struct reply *
 static enum err ask(struct cli *cli, const struct kube_access *access, struct slice target,
                     struct slice body, struct slice *ret, struct error *error)
 {
-    struct identity identity = { 0 };
+    struct cli_identity none = { 0 }, *identity = access ? cli->identity : &none;
     struct reply reply = { 0 };
     struct fetch_header headers[4] = { { SLICE("Accept"), SLICE("application/json") },
                                        { SLICE("Content-Type"), SLICE("application/json") } };
@@ -214,21 +214,26 @@ static enum err ask(struct cli *cli, const struct kube_access *access, struct sl
         .headers = headers,
         .header_count = body.len > 0 ? 2 : 1,
         .body = body,
-        .tls = &identity.tls,
+        .tls = identity ? &identity->tls : NULL,
         .gzip = true,
         .response_max = ANSWER_MAX,
     };
 
     if (access) {
-        enum err err = identify(cli, access, &identity, error);
-        if (err != ERR_OK) {
-            return err;
+        if (!identity) { /* once: a plugin may take a second and ask AWS */
+            identity = ARENA_NEW(&cli->arena, struct cli_identity);
+            enum err err = identify(cli, access, identity, error);
+            if (err != ERR_OK) {
+                return err;
+            }
+            cli->identity = identity;
+            fetch.tls = &identity->tls;
         }
         fetch.target = arena_printf(&cli->arena, "%.*s%.*s", SLICE_ARG(access->server),
                                     SLICE_ARG(target));
-        if (identity.header.len > 0) {
+        if (identity->header.len > 0) {
             headers[fetch.header_count++] = (struct fetch_header){ SLICE("Authorization"),
-                                                                   identity.header };
+                                                                   identity->header };
         }
         if (access->impersonate_user.len > 0) {
             headers[fetch.header_count++] = (struct fetch_header){ SLICE("Impersonate-User"),

@@ -11,19 +11,24 @@
 
 #include <headroom/doc.h>
 #include <headroom/flags.h>
+#include <headroom/json.h>
 #include <headroom/run.h>
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+enum cli_format { CLI_TEXT, CLI_JSON, CLI_YAML };
 
 struct cli {
     struct arena arena; /* of the whole command */
     struct io *io;
     struct run_options run;
     struct slice url; /* of a controller; empty: the Kubernetes API */
-    bool json;
+    enum cli_format format;
     uint64_t timeout_ns;
-    struct buf out;    /* what goes to standard output at the end */
-    uint32_t findings; /* of doctor: any makes the exit code CLI_FAILED */
+    struct buf out;                /* what goes to standard output at the end */
+    struct buf json;               /* of cli_json_begin */
+    struct cli_identity *identity; /* towards the API server; NULL: not found out yet */
+    uint32_t findings;             /* of doctor: any makes the exit code CLI_FAILED */
 };
 
 /* ---- where facts come from (source.c, api.c) ---- */
@@ -52,6 +57,14 @@ enum err cli_forecast(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_events(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_explain(struct cli *cli, struct slice node, struct error *error) ERR_CHECKED;
 enum err cli_doctor(struct cli *cli, struct error *error) ERR_CHECKED;
+
+/* ---- what goes out (output.c) ---- */
+
+/* {apiVersion, kind, ... }: goes to cli->out as --output asks, JSON or YAML. */
+void cli_json_begin(struct cli *cli, struct json_out *json, const char *kind);
+enum err cli_json_end(struct cli *cli, struct json_out *json, struct error *error) ERR_CHECKED;
+/* A JSON text that is there already. */
+enum err cli_add_json(struct cli *cli, struct slice text, struct error *error) ERR_CHECKED;
 
 /* "3m", "2h5m", "41s". */
 struct slice cli_duration(struct arena *arena, uint64_t seconds);

@@ -2,49 +2,75 @@
  * doctor.c - `headroom doctor`: what keeps Headroom from working in this cluster, and how to mend
  * it.
  *
- * Knows what the manifests install, which rights the controller uses, and the agent's settings that
- * leave a node without a reserve. Asks the Kubernetes API alone, and changes nothing; what EC2 says
- * is in the pools' conditions, which it repeats.
+ * Knows what the manifests install and which rights the controller uses. Asks, and changes nothing:
+ * what it asks EC2 are reads and dry runs.
  */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include <headroom/json.h>
 #include <headroom/timestamp.h>
 
-#include "cli.h"
+#include "doctor.h"
 
-struct doctor {
-    struct cli *cli;
-    struct kube_access access;
-};
+/* ---- checks ---- */
 
-static void good(struct doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void good(struct doctor *d, const char *format, ...)
+static struct check *add(struct doctor *d, const char *name, enum check_result result)
 {
-    char text[512];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    buf_addf(&d->cli->out, "ok    %s\n", text);
+    mem_reserve(&d->checks, &d->check_capacity, d->check_count + 1, sizeof(*d->checks));
+    struct check *check = &d->checks[d->check_count++];
+    *check = (struct check){ .name = name, .result = result };
+    return check;
 }
 
-/* `mend`: what to do, in the imperative; `what` may be long. */
-static void found(struct doctor *d, struct slice what, const char *mend)
+#define SAY(d, check, format)                                                                      \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        (check)->what = arena_vprintf(&(d)->cli->arena, format, args);                             \
+        va_end(args);                                                                              \
+    } while (0)
+
+void doctor_good(struct doctor *d, const char *name, const char *format, ...)
 {
-    buf_addf(&d->cli->out, "MEND  %.*s\n", SLICE_ARG(what));
-    if (mend) {
-        buf_addf(&d->cli->out, "      -> %s\n", mend);
+    struct check *check = add(d, name, CHECK_OK);
+
+    SAY(d, check, format);
+}
+
+void doctor_skipped(struct doctor *d, const char *name, const char *format, ...)
+{
+    struct check *check = add(d, name, CHECK_SKIPPED);
+
+    SAY(d, check, format);
+}
+
+void doctor_found(struct doctor *d, const char *name, struct slice remedy, const char *format, ...)
+{
+    struct check *check = add(d, name, CHECK_MEND);
+
+    check->remedy = remedy;
+    d->found++;
+    SAY(d, check, format);
+}
+
+void doctor_unread(struct doctor *d, const char *what, const struct error *error)
+{
+    doctor_found(d, "unreadable",
+                 SLICE("ask with a kubeconfig that may read it, or see the API server's log"),
+                 "%s cannot be read: %s", what, error->text);
+}
+
+bool doctor_has(const struct doctor *d, const char *name)
+{
+    uint32_t i = 0;
+
+    while (i < d->check_count && strcmp(d->checks[i].name, name) != 0) {
+        i++;
     }
-    d->cli->findings++;
+    return i < d->check_count;
 }
 
-#define FOUND(d, mend, ...) found((d), arena_printf(&(d)->cli->arena, __VA_ARGS__), (mend))
-
-static enum err get(struct doctor *d, const char *path, const struct doc **ret, struct error *error)
+enum err doctor_get(struct doctor *d, const char *path, const struct doc **ret, struct error *error)
 {
     struct slice text = { 0 };
     enum err err = cli_get(d->cli, &d->access, slice_of(path), &text, error);
@@ -54,13 +80,6 @@ static enum err get(struct doctor *d, const char *path, const struct doc **ret, 
                          error);
     }
     return err;
-}
-
-/* What is there and may not be read, or does not answer, is a finding too. */
-static void unread(struct doctor *d, const char *what, const struct error *error)
-{
-    FOUND(d, "ask with a kubeconfig that may read it, or see the API server's log",
-          "%s cannot be read: %s", what, error->text);
 }
 
 static bool condition_is(const struct doc *object, const char *type, const char *value)
@@ -104,36 +123,39 @@ static bool check_crd(struct doctor *d)
         "paused",
         "dryRun",
     };
-    static const char mend[] = "kubectl apply -f crds/";
+    const struct slice mend = SLICE("kubectl apply -f crds/");
     const struct doc *crd = NULL;
     struct error error = { 0 };
-    enum err err = get(d,
-                       "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
-                       "subnetpools.headroom.dev",
-                       &crd, &error);
+    enum err err = doctor_get(d,
+                              "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+                              "subnetpools.headroom.dev",
+                              &crd, &error);
 
     if (err == ERR_NOT_FOUND) {
-        FOUND(d, mend, "this cluster does not know SubnetPools: their CRD is not there");
+        doctor_found(d, "crd-missing", mend,
+                     "this cluster does not know SubnetPools: their CRD is not there");
         return false;
     }
     if (err != ERR_OK) {
-        unread(d, "the CRD subnetpools.headroom.dev", &error);
+        doctor_unread(d, "the CRD subnetpools.headroom.dev", &error);
         return true;
     }
     const struct doc *version = served_version(crd);
     if (!version || !condition_is(crd, "Established", "True")) {
-        FOUND(d, mend, "the CRD subnetpools.headroom.dev does not serve v1alpha1");
+        doctor_found(d, "crd-not-served", mend,
+                     "the CRD subnetpools.headroom.dev does not serve v1alpha1");
         return false;
     }
     const struct doc *spec = doc_at(version, "schema", "openAPIV3Schema", "properties", "spec",
                                     "properties");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (!doc_get(spec, fields[i])) {
-            FOUND(d, mend, "the CRD is older than this program: it has no spec.%s", fields[i]);
+            doctor_found(d, "crd-outdated", mend,
+                         "the CRD is older than this program: it has no spec.%s", fields[i]);
             return true;
         }
     }
-    good(d, "the CRD is there and has every field that this version knows");
+    doctor_good(d, "crd", "the CRD is there and has every field that this version knows");
     return true;
 }
 
@@ -219,20 +241,20 @@ static void check_rights(struct doctor *d)
             err = json_parse(&d->cli->arena, text, NULL, &answer, &error);
         }
         if (err != ERR_OK) {
-            unread(d, "what the controller may do", &error);
+            doctor_unread(d, "what the controller may do", &error);
             return;
         }
         if (!doc_bool_or(doc_at(answer, "status", "allowed"), false)) {
             struct slice where = namespace_of(d, right);
-            FOUND(d, "kubectl apply -f manifests/10-rbac.yaml",
-                  "the controller's service account may not %s %s%s%s%s%.*s", right->verb,
-                  right->resource, right->subresource[0] ? "/" : "", right->subresource,
-                  where.len > 0 ? " in namespace " : "", SLICE_ARG(where));
+            doctor_found(d, "rbac", SLICE("kubectl apply -f manifests/10-rbac.yaml"),
+                         "the controller's service account may not %s %s%s%s%s%.*s", right->verb,
+                         right->resource, right->subresource[0] ? "/" : "", right->subresource,
+                         where.len > 0 ? " in namespace " : "", SLICE_ARG(where));
             missing++;
         }
     }
     if (missing == 0) {
-        good(d, "the controller's service account has the rights that it uses");
+        doctor_good(d, "rbac", "the controller's service account has the rights that it uses");
     }
 }
 
@@ -240,209 +262,136 @@ static void check_rights(struct doctor *d)
 
 static void check_leader(struct doctor *d)
 {
-    static const char mend[] =
-        "kubectl -n headroom-system get pods; their log and /readyz say what they wait for";
+    struct slice mend = arena_printf(
+        &d->cli->arena,
+        "kubectl -n %.*s get pods; their log and /readyz say what they "
+        "wait for",
+        SLICE_ARG(d->cli->run.namespace));
     const struct doc *lease = NULL;
     struct error error = { 0 };
     uint64_t renewed_ns = 0;
     struct slice path = arena_printf(
         &d->cli->arena, "/apis/coordination.k8s.io/v1/namespaces/%.*s/leases/headroom-controller",
         SLICE_ARG(d->cli->run.namespace));
-    enum err err = get(d, path.data, &lease, &error);
+    enum err err = doctor_get(d, path.data, &lease, &error);
 
     if (err == ERR_NOT_FOUND) {
-        FOUND(d, mend, "no controller has ever led: there is no Lease headroom-controller");
+        doctor_found(d, "never-led", mend,
+                     "no controller has ever led: there is no Lease headroom-controller");
         return;
     }
     if (err != ERR_OK) {
-        unread(d, "the Lease headroom-controller", &error);
+        doctor_unread(d, "the Lease headroom-controller", &error);
         return;
     }
     struct slice holder = doc_text(doc_at(lease, "spec", "holderIdentity"));
     if (holder.len == 0 ||
         timestamp_parse(doc_text(doc_at(lease, "spec", "renewTime")), &renewed_ns) != ERR_OK) {
-        FOUND(d, mend, "no controller leads: nobody holds the Lease headroom-controller");
+        doctor_found(d, "no-leader", mend,
+                     "no controller leads: nobody holds the Lease headroom-controller");
         return;
     }
     uint64_t now_ns = io_wall_ns();
     uint64_t age_s = now_ns > renewed_ns ? (now_ns - renewed_ns) / 1000000000 : 0;
     if (age_s > 60) {
         struct slice age = cli_duration(&d->cli->arena, age_s);
-        FOUND(d, mend, "no controller leads: %.*s renewed the Lease last, %.*s ago",
-              SLICE_ARG(holder), SLICE_ARG(age));
+        doctor_found(d, "no-leader", mend,
+                     "no controller leads: %.*s renewed the Lease last, %.*s ago",
+                     SLICE_ARG(holder), SLICE_ARG(age));
         return;
     }
-    good(d, "%.*s leads", SLICE_ARG(holder));
+    doctor_good(d, "leader", "%.*s leads", SLICE_ARG(holder));
 }
 
-/* ---- the agent ---- */
+/* ---- what is printed ---- */
 
-struct settings {
-    const struct doc *env;
+static const char *const results[] = {
+    [CHECK_OK] = "ok", [CHECK_MEND] = "mend", [CHECK_SKIPPED] = "skipped"
 };
 
-/* As the agent reads it: what is empty is not set. */
-static struct slice setting(const struct settings *s, const char *name)
+static void write_text(struct doctor *d, struct buf *out)
 {
-    for (const struct doc *e = doc_first(s->env); e; e = e->next) {
-        if (slice_is(doc_text(doc_get(e, "name")), name)) {
-            return doc_text(doc_get(e, "value"));
+    static const char *const marks[] = {
+        [CHECK_OK] = "ok  ", [CHECK_MEND] = "MEND", [CHECK_SKIPPED] = "skip"
+    };
+
+    for (uint32_t i = 0; i < d->check_count; i++) {
+        const struct check *check = &d->checks[i];
+        buf_addf(out, "%s  %s: %.*s\n", marks[check->result], check->name, SLICE_ARG(check->what));
+        if (check->remedy.len > 0) {
+            buf_addf(out, "      -> %.*s\n", SLICE_ARG(check->remedy));
         }
     }
-    return (struct slice){ 0 };
-}
-
-static bool set_to(const struct settings *s, const char *name, const char *value)
-{
-    return slice_is(setting(s, name), value);
-}
-
-/* Present and not "0". */
-static bool some(const struct settings *s, const char *name)
-{
-    struct slice value = setting(s, name);
-
-    return value.len > 0 && !slice_is(value, "0");
-}
-
-static void judge_settings(struct doctor *d, const struct settings *s)
-{
-    uint32_t before = d->cli->findings;
-    bool prefixes = set_to(s, "ENABLE_PREFIX_DELEGATION", "true");
-
-    if (set_to(s, "ENABLE_IPv6", "true")) {
-        FOUND(d, "Headroom cannot help an IPv6 cluster, and need not: uninstall it",
-              "aws-node runs with ENABLE_IPv6");
-    }
-    if (some(s, "MINIMUM_IP_TARGET") && !some(s, "WARM_IP_TARGET")) {
-        FOUND(d, "kubectl -n kube-system set env ds/aws-node WARM_IP_TARGET=2",
-              "aws-node has MINIMUM_IP_TARGET without WARM_IP_TARGET: above the minimum it keeps "
-              "no address free, and each further pod waits for EC2");
-    }
-    if (!prefixes && set_to(s, "WARM_ENI_TARGET", "0") && !some(s, "WARM_IP_TARGET") &&
-        !some(s, "MINIMUM_IP_TARGET")) {
-        FOUND(d, "kubectl -n kube-system set env ds/aws-node WARM_ENI_TARGET=1",
-              "aws-node has WARM_ENI_TARGET=0 and no WARM_IP_TARGET: it keeps no address free, and "
-              "pods wait for EC2");
-    }
-    if (prefixes && !some(s, "WARM_PREFIX_TARGET") && !some(s, "WARM_IP_TARGET") &&
-        !some(s, "MINIMUM_IP_TARGET")) {
-        FOUND(d, "kubectl -n kube-system set env ds/aws-node WARM_PREFIX_TARGET=1",
-              "aws-node delegates prefixes and has neither WARM_PREFIX_TARGET nor WARM_IP_TARGET: "
-              "it frees any ENI without pods, so Headroom can help waiting pods only");
-    }
-    if (d->cli->findings == before) {
-        good(d, "the settings of aws-node and Headroom go together");
+    if (d->found > 0) {
+        buf_addf(out, "\n%u found to mend.\n", d->found);
+    } else {
+        buf_add_text(out, "\nNothing to mend.\n");
     }
 }
 
-static void check_agent(struct doctor *d)
+static enum err write_json(struct doctor *d, struct error *error)
 {
-    const struct doc *set = NULL;
-    struct error error = { 0 };
-    enum err err = get(d, "/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node", &set, &error);
+    struct json_out json;
 
-    if (err == ERR_NOT_FOUND) {
-        FOUND(d, "Headroom works with the Amazon VPC CNI alone; is this the right cluster?",
-              "there is no DaemonSet kube-system/aws-node");
-        return;
+    cli_json_begin(d->cli, &json, "Diagnosis");
+    json_key(&json, "checks");
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < d->check_count; i++) {
+        const struct check *check = &d->checks[i];
+        json_begin_object(&json);
+        json_field_text(&json, "name", slice_of(check->name));
+        json_field_text(&json, "result", slice_of(results[check->result]));
+        json_field_text(&json, "message", check->what);
+        if (check->remedy.len > 0) {
+            json_field_text(&json, "remedy", check->remedy);
+        }
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    json_field_u64(&json, "toMend", d->found);
+    return cli_json_end(d->cli, &json, error);
+}
+
+static enum err examine(struct doctor *d, struct error *error)
+{
+    const struct doc *version = NULL;
+    enum err err = cli_access(d->cli, &d->access, error);
+
+    /* Without an answer there is nothing to examine. */
+    if (err == ERR_OK) {
+        err = doctor_get(d, "/version", &version, error);
     }
     if (err != ERR_OK) {
-        unread(d, "the DaemonSet kube-system/aws-node", &error);
-        return;
+        return err;
     }
-    const struct doc *containers = doc_at(set, "spec", "template", "spec", "containers");
-    for (const struct doc *c = doc_first(containers); c; c = c->next) {
-        if (slice_is(doc_text(doc_get(c, "name")), "aws-node")) {
-            judge_settings(d, &(struct settings){ doc_get(c, "env") });
-            return;
-        }
+    doctor_good(d, "api-server", "the API server answers: Kubernetes %.*s",
+                SLICE_ARG(doc_text(doc_get(version, "gitVersion"))));
+    bool pools = check_crd(d);
+    check_rights(d);
+    check_leader(d);
+    doctor_agent(d);
+    if (pools) {
+        doctor_pools(d);
     }
-    FOUND(d, NULL, "the DaemonSet kube-system/aws-node has no container aws-node");
-}
-
-/* ---- pools ---- */
-
-static void check_pool(struct doctor *d, const struct doc *pool)
-{
-    uint32_t before = d->cli->findings;
-    struct slice name = doc_text(doc_at(pool, "metadata", "name"));
-    const struct doc *status = doc_get(pool, "status");
-
-    if (doc_u64_or(doc_get(status, "observedGeneration"), 0) <
-        doc_u64_or(doc_at(pool, "metadata", "generation"), 0)) {
-        FOUND(d, "see whether a controller leads",
-              "no controller has looked at pool %.*s since it was changed", SLICE_ARG(name));
-        return;
+    doctor_cloud(d);
+    if (pools && d->surveyed) {
+        doctor_pools_against_subnets(d);
     }
-    for (const struct doc *c = doc_first(doc_get(status, "conditions")); c; c = c->next) {
-        if (slice_is(doc_text(doc_get(c, "status")), "False") &&
-            !slice_is(doc_text(doc_get(c, "type")), "Ready")) {
-            struct slice message = doc_text(doc_get(c, "message"));
-            FOUND(d, NULL, "pool %.*s, %.*s: %.*s", SLICE_ARG(name),
-                  SLICE_ARG(doc_text(doc_get(c, "reason"))), SLICE_ARG(message));
-        }
-    }
-    if (doc_u64_or(doc_at(status, "nodes", "total"), 0) == 0) {
-        FOUND(d, "compare its nodeSelector with kubectl get nodes --show-labels",
-              "pool %.*s serves no node", SLICE_ARG(name));
-    }
-    if (d->cli->findings == before) {
-        const struct doc *spec = doc_get(pool, "spec");
-        good(d, "pool %.*s: %.*s subnets, %.*s nodes%s%s", SLICE_ARG(name),
-             SLICE_ARG(doc_text(doc_at(status, "summary", "subnets"))),
-             SLICE_ARG(doc_text(doc_at(status, "nodes", "total"))),
-             doc_bool_or(doc_get(spec, "paused"), false) ? "; paused" : "",
-             doc_bool_or(doc_get(spec, "dryRun"), false) ? "; dryRun, changes nothing" : "");
-    }
-}
-
-static void check_pools(struct doctor *d)
-{
-    const struct doc *list = NULL;
-    struct error error = { 0 };
-
-    if (get(d, "/apis/headroom.dev/v1alpha1/subnetpools", &list, &error) != ERR_OK) {
-        unread(d, "the SubnetPools", &error);
-        return;
-    }
-    const struct doc *first = doc_first(doc_get(list, "items"));
-    if (!first) {
-        FOUND(d, "kubectl apply -f manifests/samples/subnetpool.yaml",
-              "there is no SubnetPool: Headroom acts only where one asks it to");
-    }
-    for (const struct doc *pool = first; pool; pool = pool->next) {
-        check_pool(d, pool);
-    }
+    return ERR_OK;
 }
 
 enum err cli_doctor(struct cli *cli, struct error *error)
 {
     struct doctor d = { .cli = cli };
-    const struct doc *version = NULL;
-    enum err err = cli_access(cli, &d.access, error);
+    enum err err = examine(&d, error);
 
-    if (err != ERR_OK) {
-        return err;
+    cli->findings = d.found;
+    if (err == ERR_OK && cli->format == CLI_TEXT) {
+        write_text(&d, &cli->out);
+    } else if (err == ERR_OK) {
+        err = write_json(&d, error);
     }
-    /* Without an answer there is nothing to examine. */
-    err = get(&d, "/version", &version, error);
-    if (err != ERR_OK) {
-        return err;
-    }
-    good(&d, "the API server answers: Kubernetes %.*s",
-         SLICE_ARG(doc_text(doc_get(version, "gitVersion"))));
-    bool pools = check_crd(&d);
-    check_rights(&d);
-    check_leader(&d);
-    check_agent(&d);
-    if (pools) {
-        check_pools(&d);
-    }
-    if (cli->findings > 0) {
-        buf_addf(&cli->out, "\n%u found to mend.\n", cli->findings);
-    } else {
-        buf_add_text(&cli->out, "\nNothing to mend.\n");
-    }
-    return ERR_OK;
+    survey_done(&d.survey);
+    mem_free(d.checks);
+    return err;
 }

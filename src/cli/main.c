@@ -32,8 +32,7 @@ static void fill_flags(struct cli *cli, struct raw *raw, struct flag flags[FLAG_
           &cli->run.namespace },
         { "cluster-name", 0, FLAG_TEXT, "NAME", "CLUSTER_NAME", "", "name of the EKS cluster",
           &cli->run.cluster_name },
-        { "output", 'o', FLAG_TEXT, "FORMAT", NULL, "text", "of status: text or json",
-          &raw->output },
+        { "output", 'o', FLAG_TEXT, "FORMAT", NULL, "text", "text, json or yaml", &raw->output },
         { "timeout", 0, FLAG_TEXT, "DURATION", NULL, "30s", "how long to wait for answers",
           &raw->timeout },
         { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "print this help and exit", &raw->help },
@@ -74,11 +73,15 @@ static void add_usage(struct cli *cli)
 
 static enum err read_flags(const struct raw *raw, struct cli *cli, struct error *error)
 {
-    if (!slice_is(raw->output, "text") && !slice_is(raw->output, "json")) {
-        return error_set(error, ERR_INVALID, "--output takes text or json, not \"%.*s\"",
+    static const char *const formats[] = { "text", "json", "yaml" };
+
+    while (cli->format <= CLI_YAML && !slice_is(raw->output, formats[cli->format])) {
+        cli->format++;
+    }
+    if (cli->format > CLI_YAML) {
+        return error_set(error, ERR_INVALID, "--output takes text, json or yaml, not \"%.*s\"",
                          SLICE_ARG(raw->output));
     }
-    cli->json = slice_is(raw->output, "json");
     if (duration_parse(raw->timeout, &cli->timeout_ns) != ERR_OK || cli->timeout_ns == 0) {
         return error_set(error, ERR_INVALID,
                          "--timeout takes a duration such as 30s or 2m, not \"%.*s\"",

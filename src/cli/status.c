@@ -184,10 +184,8 @@ enum err cli_status(struct cli *cli, struct error *error)
     if (err != ERR_OK) {
         return err;
     }
-    if (cli->json) {
-        buf_add_slice(&cli->out, slice_trim(pools.text));
-        buf_add_char(&cli->out, '\n');
-        return ERR_OK;
+    if (cli->format != CLI_TEXT) {
+        return cli_add_json(cli, pools.text, error);
     }
     if (pools.state) {
         add_controller(cli, pools.state);
