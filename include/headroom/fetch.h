@@ -65,6 +65,9 @@ struct fetch_event {
     struct slice date;         /* HEAD: the Date header, for clock skew; may be empty */
     uint32_t retry_after_ms;   /* HEAD: 0 if absent */
     struct slice body;         /* BODY */
+    /* On the clock of the steps; 0: not known. HEAD: when the request's first byte went out;
+     * BODY: when the bytes came, at the earliest that is possible. */
+    uint64_t sent_ns, arrived_ns;
     struct error error; /* END: ERR_OK, or why it failed; EXEC: ERR_IO, stderr's first line */
 };
 

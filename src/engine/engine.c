@@ -43,6 +43,7 @@ struct engine *engine_new(const struct engine_config *config)
     progress_init(engine);
     histogram_init(&engine->attach_seconds, BOUNDS(attach_bounds));
     histogram_init(&engine->plan_seconds, BOUNDS(plan_bounds));
+    reaction_init(engine);
     return engine;
 }
 
@@ -68,9 +69,11 @@ static void take_fetch(struct engine *engine, const struct fetch_event *event)
 {
     switch (event->id & FETCH_OWNER) {
     case FETCH_KUBE:
+        engine->news_ns = event->arrived_ns;
         engine_run_kube(engine, &(struct kube_input){ .kind = KUBE_FETCH, .fetch = *event });
         return;
     case FETCH_EC2:
+        reaction_answered(engine, event);
         engine_run_ec2(engine, &(struct ec2_input){ .kind = EC2_FETCH, .fetch = *event });
         engine->sequence += event->kind == FETCH_END; /* the budget moves with it */
         return;
@@ -145,6 +148,7 @@ void engine_step(struct engine *engine, const struct engine_input *input, struct
     engine_drain(engine);
     tick_who_is_due(engine);
     engine_drain(engine);
+    engine->news_ns = 0;
     go_on_stopping(engine);
     note_planned(engine);
     engine->out = NULL;

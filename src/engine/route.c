@@ -54,6 +54,7 @@ void engine_run_ec2(struct engine *engine, struct ec2_input *input)
     input->wall_ns = engine->wall_ns;
     ec2_step(engine->ec2, input, &output);
     copy_fetches(&engine->out->fetches, &output.fetches);
+    reaction_begun(engine, &output.fetches);
     take_logs(engine, output.logs.records, output.logs.count);
     for (uint32_t i = 0; i < output.event_count; i++) {
         engine_run_plan(engine, &output.events[i]);

@@ -15,7 +15,7 @@
 #include <headroom/engine.h>
 #include <headroom/index.h>
 
-enum { HAPPENINGS_MAX = 256, SHOWN_NODES_MAX = 300 };
+enum { HAPPENINGS_MAX = 256, SHOWN_NODES_MAX = 300, REACTIONS_MAX = 64 };
 
 /* The upper byte of a fetch's id says whose it is. */
 #define FETCH_KUBE (UINT64_C(1) << 56)
@@ -35,6 +35,11 @@ struct engine_action {
     uint64_t id, begun_ns;
     enum plan_action_kind kind;
     bool attached;
+};
+
+/* An EC2 request that news from Kubernetes brought about, until its answer says when it was sent. */
+struct reaction {
+    uint64_t fetch, news_ns; /* 0: a free place */
 };
 
 struct engine_happening {
@@ -82,7 +87,10 @@ struct engine {
     uint64_t sequence;
     struct engine_happening happenings[HAPPENINGS_MAX]; /* a ring by sequence */
     uint64_t happening_count;
-    struct histogram attach_seconds, plan_seconds;
+    struct histogram attach_seconds, plan_seconds, reaction_seconds;
+    uint64_t news_ns; /* when what this step works on came from Kubernetes; 0: it did not */
+    struct reaction reactions[REACTIONS_MAX]; /* the oldest gives way */
+    uint32_t reaction_next;
     uint64_t enis_attached, enis_failed, enis_deleted, plan_events, user_events;
     double cpu_seconds;
     uint64_t resident_bytes;
@@ -118,6 +126,13 @@ bool progress_node_gone(struct engine *engine, struct slice name, struct ec2_inp
 void account_action(struct engine *engine, const struct plan_action *action);
 void account_event(struct engine *engine, const struct plan_event *event);
 void account_done(struct engine *engine);
+
+/* ---- how soon we act (reaction.c) ---- */
+
+void reaction_init(struct engine *engine);
+/* EC2 requests that the step begins. */
+void reaction_begun(struct engine *engine, const struct fetch_list *fetches);
+void reaction_answered(struct engine *engine, const struct fetch_event *event);
 
 /* ---- deep copies (copy.c) ---- */
 

@@ -73,6 +73,7 @@ static void show_head(struct transfer *transfer)
     event->content_type = arena_slice(arena, transfer->content_type);
     event->date = arena_slice(arena, transfer->date);
     event->retry_after_ms = retry_after_ms(transfer->easy);
+    event->sent_ns = transfer->sent_ns;
     transfer->head_shown = true;
 }
 
@@ -138,9 +139,23 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     struct round *round = round_filling(transfer->io);
     struct fetch_event *event = round_add(transfer->io, transfer->id, FETCH_BODY);
     event->body = arena_slice(&round->arena, (struct slice){ data, len });
+    event->arrived_ns = transfer->io->arrived_ns;
     round->bytes += len;
     transfer->received += len;
     return len;
+}
+
+/* Connected, and about to send. */
+static int on_send(void *context, char *address, char *own_address, int port, int own_port)
+{
+    struct transfer *transfer = context;
+
+    (void)address;
+    (void)own_address;
+    (void)port;
+    (void)own_port;
+    transfer->sent_ns = io_now_ns();
+    return CURL_PREREQFUNC_OK;
 }
 
 static void set_callbacks(struct transfer *transfer)
@@ -151,6 +166,8 @@ static void set_callbacks(struct transfer *transfer)
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 }

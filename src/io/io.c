@@ -15,6 +15,8 @@
 
 enum { CACHED_CONNECTIONS = 32 };
 
+#define WAITED_NS UINT64_C(50000) /* a poll that took less did not wait */
+
 struct round *round_filling(struct io *io)
 {
     return &io->rounds[io->filling];
@@ -208,9 +210,14 @@ static void turn(struct io *io, uint64_t deadline_ns)
     uint32_t count = exec_waits(io, 1);
     int timeout = round_filling(io)->count > 0 ? 0 : poll_ms(io_now_ns(), until);
 
+    uint64_t before = io_now_ns();
     (void)curl_multi_poll(io->multi, io->waits, count, timeout, NULL);
+    uint64_t after = io_now_ns();
+    /* Where the poll had nothing to wait for, the bytes may be as old as the last look. */
+    io->arrived_ns = after - before < WAITED_NS ? io->read_dry_ns : after;
     (void)curl_multi_perform(io->multi, &running);
     uint64_t now = io_now_ns();
+    io->read_dry_ns = now;
     http_collect(io, now);
     exec_collect(io, now);
     collect_signals(io);

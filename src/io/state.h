@@ -53,6 +53,7 @@ struct transfer {
     char curl_error[CURL_ERROR_SIZE];
     struct slice origin; /* scheme://host:port, for messages */
     int status;
+    uint64_t sent_ns;
     struct slice content_type, date; /* of the arena, until the HEAD is shown */
     bool head_shown, paused, insecure;
     size_t received, response_max;
@@ -91,6 +92,8 @@ struct io {
     sigset_t old_mask;
     struct sigaction old_pipe;
     uint32_t stop_requests;
+    uint64_t read_dry_ns; /* when all sockets had been read dry */
+    uint64_t arrived_ns;  /* what is read now came then, at the earliest */
     atomic_bool woken;
     struct curl_waitfd *waits; /* of one poll */
     uint32_t wait_capacity;

@@ -117,6 +117,10 @@ static void add_controller(struct buf *out, const struct snapshot *snapshot)
            snapshot->dry_run);
     histogram(out, "headroom_plan_seconds", "Time that one event takes in the planner.",
               &snapshot->plan_seconds);
+    histogram(out, "headroom_reaction_seconds",
+              "Time from the arrival of news from Kubernetes to the first byte of the EC2 request "
+              "that it brought about at once.",
+              &snapshot->reaction_seconds);
     single(out, "headroom_plan_events_total", "counter", "Events that the planner has handled.",
            (double)snapshot->plan_events);
     single(out, "headroom_events_total", "counter",

@@ -15,6 +15,9 @@
 enum { ANSWERS_MAX = 256, TURNS_MAX = 20000 };
 
 #define SECOND UINT64_C(1000000000)
+/* What comes has come a moment before the step, what is asked for goes out a moment after it. */
+#define ARRIVED_BEFORE UINT64_C(1000000)
+#define SENT_AFTER UINT64_C(500000)
 #define KUBE_OWNER UINT64_C(1)
 #define EC2_OWNER UINT64_C(2)
 
@@ -54,7 +57,7 @@ static const char scenario[] =
 
 /* What is on its way to the engine. */
 struct answer {
-    uint64_t id, at_ns;
+    uint64_t id, at_ns, sent_ns;
     int status; /* 0: no head */
     struct slice body;
     bool open; /* a watch: no end */
@@ -72,6 +75,7 @@ struct rig {
         asked; /* "GET /api/v1/nodes?...\n" of Kubernetes, "CreateNetworkInterface\n" of EC2 */
     struct buf logs;
     bool kube_down, lease_taken;
+    uint64_t pod_watch;
     const char *pods;
 };
 
@@ -126,6 +130,9 @@ static void ask_kube(struct rig *rig, const struct fetch *fetch)
         answer(rig, (struct answer){ .id = fetch->id, .end = ERR_UNAVAILABLE });
     } else if (get && slice_contains(target, SLICE("watch=true"))) {
         answer(rig, (struct answer){ .id = fetch->id, .status = 200, .open = true });
+        if (slice_contains(target, SLICE("/api/v1/pods?"))) {
+            rig->pod_watch = fetch->id;
+        }
     } else if (get && rig->lease_taken && slice_contains(target, SLICE("/leases"))) {
         answer(rig, (struct answer){ .id = fetch->id, .status = 200, .body = SLICE(LEASE) });
     } else if (slice_contains(target, SLICE("eniconfigs")) ||
@@ -157,6 +164,7 @@ static void ask_ec2(struct rig *rig, const struct fetch *fetch)
     sim_ec2_http(rig->ec2, &rig->arena, rig->now_ns, FAKE_WALL + rig->now_ns, &request, &response);
     answer(rig, (struct answer){ .id = fetch->id,
                                  .at_ns = rig->now_ns + response.delay_ns,
+                                 .sent_ns = rig->now_ns + SENT_AFTER,
                                  .status = response.status,
                                  .body = arena_slice(test_arena(), response.body) });
 }
@@ -195,10 +203,12 @@ static void bring(struct rig *rig, const struct answer *it)
     if (it->status != 0) {
         input.fetch =
             (struct fetch_event){ .id = it->id, .kind = FETCH_HEAD, .status = it->status };
+        input.fetch.sent_ns = it->sent_ns;
         step(rig, &input);
     }
     if (it->body.len > 0) {
         input.fetch = (struct fetch_event){ .id = it->id, .kind = FETCH_BODY, .body = it->body };
+        input.fetch.arrived_ns = rig->now_ns - ARRIVED_BEFORE;
         step(rig, &input);
     }
     if (!it->open) {
@@ -357,6 +367,43 @@ TEST(engine, carries_a_nodes_need_to_ec2_and_the_news_back_to_kubernetes)
     expect_u64(snapshot->happenings[snapshot->happening_count - 1].sequence,
                snapshot->happening_count);
     snapshot_drop(ref);
+}
+
+static struct histogram reactions(struct rig *rig)
+{
+    struct snapshot_ref *ref = engine_snapshot(rig->engine, rig->now_ns, FAKE_WALL + rig->now_ns);
+    struct histogram seen = snapshot_get(ref)->reaction_seconds;
+
+    snapshot_drop(ref);
+    return seen;
+}
+
+TEST(engine, measures_how_soon_news_of_pods_becomes_a_request_to_ec2)
+{
+    struct rig *rig = start(&(struct engine_config){ 0 }, "");
+
+    drain(rig, "subnet-nodes");
+    pass(rig, 30 * SECOND);
+    struct histogram before = reactions(rig);
+    uint32_t creates = times(rig, "CreateNetworkInterface");
+
+    /* What follows from time alone is not counted. */
+    pass(rig, 30 * SECOND);
+    expect_u64(reactions(rig).count, before.count);
+
+    for (int i = 0; i < 20; i++) {
+        const char *name = arena_printf(test_arena(), "web-%d", i).data;
+        struct fake_pod pod = { .name = name, .node = "n1", .phase = "Pending" };
+        answer(rig, (struct answer){ .id = rig->pod_watch,
+                                     .body = pb_event("ADDED", pb_pod(&pod)),
+                                     .open = true });
+    }
+    pass(rig, 2 * SECOND);
+    expect_u64(times(rig, "CreateNetworkInterface"), creates + 1);
+    struct histogram after = reactions(rig);
+    expect_u64(after.count, before.count + 1);
+    expect(after.sum - before.sum > 0.00149 && after.sum - before.sum < 0.00151);
+    finish(rig);
 }
 
 TEST(engine, changes_nothing_when_it_may_only_read)
