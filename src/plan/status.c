@@ -375,16 +375,24 @@ static uint32_t forecast_step(uint32_t in_s)
     return step;
 }
 
-/* What may wait a little: counts in steps of a twentieth. */
-static uint64_t hash_counts(const struct pool_status *status)
+/* In steps of a twentieth. */
+static uint64_t share_step(uint64_t part, uint32_t total)
 {
     enum { STEPS = 20 };
+
+    return total == 0 ? 0 : part * STEPS / total;
+}
+
+/* What may wait a little: counts, in steps. */
+static uint64_t hash_counts(const struct pool_status *status)
+{
     struct token_digest digest;
 
     token_begin(&digest);
     for (uint32_t i = 0; i < status->subnet_count; i++) {
         const struct subnet_status *s = &status->subnets[i];
-        token_number(&digest, s->total == 0 ? 0 : (uint64_t)s->free * STEPS / s->total);
+        token_number(&digest, share_step(s->free, s->total));
+        token_number(&digest, share_step((uint64_t)s->free_prefixes * PREFIX_IPS, s->total));
         token_number(&digest, s->free == 0);
         token_number(&digest, s->in_flight > 0);
         token_number(&digest, forecast_step(s->exhausted_in_s));
