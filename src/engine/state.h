@@ -38,7 +38,7 @@ struct engine_action {
 };
 
 /* An EC2 request that news from Kubernetes brought about, until the answer says when it went out. */
-struct reaction {
+/* An EC2 request that news from Kubernetes brought about, until the answer says when it was sent. */
     uint64_t fetch, news_ns; /* 0: a free place */
 };
 
