@@ -37,8 +37,8 @@ struct engine_action {
     bool attached;
 };
 
-/* An EC2 request that news from Kubernetes brought about, until the answer says when it went out. */
-/* An EC2 request that news from Kubernetes brought about, until the answer says when it was sent. */
+/* An EC2 request that news from Kubernetes brought about, until its answer says when it left. */
+struct reaction {
     uint64_t fetch, news_ns; /* 0: a free place */
 };
 
