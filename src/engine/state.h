@@ -37,7 +37,7 @@ struct engine_action {
     bool attached;
 };
 
-/* An EC2 request that news from Kubernetes brought about, until its answer says when it left. */
+/* An EC2 request that news from Kubernetes brought about, until its answer says when it went. */
 struct reaction {
     uint64_t fetch, news_ns; /* 0: a free place */
 };
