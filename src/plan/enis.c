@@ -176,7 +176,7 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
         /* One that was kept for long may follow soon: the agent will keep it, too. One that was
          * freed soon was given against the agent's rule, whatever we think that it is. */
         bool soon = p->now_ns - old->since_ns < HAND_BACK_NS;
-        uint32_t times = soon && node->hand_backs < 4 ? node->hand_backs + 1 : 1;
+        uint32_t times = node->hand_backs < 4 ? node->hand_backs + 1 : 4;
         node->hand_backs = soon ? times : 0;
         node->hand_back_ns = p->now_ns + (soon ? HAND_BACK_NS << (times - 1) : MINUTE_NS);
         node->salt++; /* the token of an ENI that is gone must not name it again */
