@@ -65,3 +65,21 @@ controller='.template.spec.containers[] | select(.name == "controller")'
     deployment high-availability "($base - .template.spec.tolerations) == []"
     jq -e '.items[] | select(.kind == "PodDisruptionBudget") | .spec | .minAvailable == 1 and .maxUnavailable == null' "$WORK/high-availability.json"
 }
+
+@test "the Service and the network policy are about the controller's pods and their port" {
+    kubectl apply --dry-run=server -k manifests/ -o json >"$WORK/base.json"
+    jq -e '(.items[] | select(.kind == "Deployment") | .spec.template) as $pod
+        | ($pod.metadata.labels | to_entries) as $labels
+        | [.items[] | select(.kind == "Service") | .spec.selector, (.metadata.labels)]
+          + [.items[] | select(.kind == "NetworkPolicy" and .metadata.name == "headroom-controller") | .spec.podSelector.matchLabels]
+        | length == 3 and all(to_entries - $labels == [])' "$WORK/base.json"
+    jq -e '[.items[] | select(.kind == "Deployment") | .spec.template.spec.containers[].ports[].name] == ["http"]' "$WORK/base.json"
+    jq -e '.items[] | select(.kind == "Service") | .spec.ports | map([.name, .port, .targetPort]) == [["http", 10270, "http"]]' "$WORK/base.json"
+    # What scrapes goes by the Service's labels and its port's name.
+    jq -e --slurpfile base "$WORK/base.json" '.spec as $spec | $base[0].items[] | select(.kind == "Service")
+        | ($spec.selector.matchLabels | to_entries) - (.metadata.labels | to_entries) == [] and $spec.endpoints[0].port == .spec.ports[0].name' \
+        <<<"$("$HEADROOM_VENV/bin/python3" -c 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))' <manifests/monitoring/servicemonitor.yaml)"
+    # Never two of them on one node, whatever is installed.
+    jq -e '.items[] | select(.kind == "Deployment") | .spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
+        | select(. == "kubernetes.io/hostname")' "$WORK/base.json"
+}

@@ -61,5 +61,5 @@ dashboard_queries() {
         map(.value + {record: "query_\(.key)"})}]}' >"$RULES/dashboard.json"
     promtool check rules "$RULES/dashboard.json"
     kubectl kustomize "$ROOT/manifests/monitoring" | grep -q 'headroom.json: '
-    [ "$(kubectl kustomize "$ROOT/manifests/monitoring" | grep '^kind: ' | sort | xargs)" = "kind: ConfigMap kind: PodMonitor kind: PrometheusRule" ]
+    [ "$(kubectl kustomize "$ROOT/manifests/monitoring" | grep '^kind: ' | sort | xargs)" = "kind: ConfigMap kind: PrometheusRule kind: ServiceMonitor" ]
 }
