@@ -35,7 +35,7 @@ struct plan_want {
 
 void decide_kind(struct planner *p, struct node_row *node, enum plan_decision_kind kind)
 {
-    if (node->kind != kind || node->since_wall_ns == 0) {
+    if (node->kind != kind) {
         node->kind = (uint8_t)kind;
         node->since_wall_ns = p->wall_ns;
     }
@@ -130,8 +130,7 @@ static struct plan_want want_early(const struct planner *p, const struct node_ro
         return nothing(
             on_its_way(p, node)); /* one after the other: the next when this one is adopted */
     }
-    if ((uint64_t)v->addresses + v->coming >= v->max_pods || node_is_ahead(v) ||
-        node->unschedulable || !node_keeps_bare(p, v)) {
+    if (node_is_ahead(v) || node->unschedulable || !node_keeps_bare(p, v)) {
         return nothing(otherwise);
     }
     if (v->slots_used >= v->slots && v->room > 0) {
@@ -147,7 +146,7 @@ static bool soon_has_room(const struct planner *p, const struct node_row *node,
 {
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
-        if (order->kind == ORDER_ATTACH && !order->over && !order->mend && !order->listed &&
+        if (order->kind == ORDER_ATTACH && !order->over && !order->listed &&
             p->now_ns < order->began_ns + SOON_NS && v->k - order->ips - order->prefixes >= slots) {
             return true;
         }
@@ -523,7 +522,7 @@ static void look_again(struct planner *p, uint32_t handle, const struct view *v)
     }
     look_at_low(p, handle, v);
     look_at_surplus(p, handle, v);
-    if (v->waiting == 0 || node->waiting_ns == 0) {
+    if (v->waiting == 0) {
         return;
     }
     const struct order *order = ledger_active(p, node);
@@ -569,7 +568,7 @@ static bool is_complete(struct planner *p, uint32_t handle)
                                        "Headroom does nothing for this node",
                                        SLICE_ARG(plan_text(p, p->types[node->type].name))));
     }
-    if (!node->enis_known && node->instance.text[0]) {
+    if (!node->enis_known) {
         (void)plan_observe(p, handle, URGENT_REFRESH);
     }
     return p->have_agent && p->have_subnets && node->type != NONE && p->types[node->type].known &&
@@ -684,8 +683,7 @@ static bool resume_orders(struct planner *p, uint32_t handle)
 /* Does a fresh count of the subnets bring this node on? */
 static bool reads_help(const struct node_row *node)
 {
-    return node->kind != PLAN_DECISION_Adopting && node->kind != PLAN_DECISION_AtENILimit &&
-           node->kind != PLAN_DECISION_AtPodLimit;
+    return node->kind != PLAN_DECISION_AtENILimit && node->kind != PLAN_DECISION_AtPodLimit;
 }
 
 static void decide_served(struct planner *p, uint32_t handle)

@@ -6,6 +6,8 @@
  * by what the agent does: its tag, more addresses, or more pods than the other ENIs could hold.
  * Refuses to guess it by time while pods wait.
  */
+#include <assert.h>
+
 #include "state.h"
 
 /* How long a read may miss an attachment that EC2 has confirmed. */
@@ -304,9 +306,10 @@ void enis_attached(struct planner *p, const struct order *order)
 {
     struct node_row *node = order->node == NONE ? NULL : &p->nodes[order->node];
 
-    if (!node || order->eni.text[0] == '\0') {
+    if (!node) {
         return;
     }
+    assert(order->eni.text[0]);
     leftover_drop(p, &order->eni);
     struct node_eni *eni = enis_find(node, &order->eni);
     if (!eni) {

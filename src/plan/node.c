@@ -102,12 +102,12 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
     }
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
-        if (order->over || order->mend) {
+        if (order->over) {
             continue;
         }
         if (order->kind == ORDER_ASSIGN) {
             v->coming += addresses_on(v, order->ips, order->prefixes);
-        } else if (order->kind == ORDER_ATTACH && !order->listed && !is_listed(node, order)) {
+        } else if (!order->listed && !is_listed(node, order)) {
             v->slots_used++;
             v->coming_enis++;
             v->coming += addresses_on(v, order->ips, order->prefixes);
@@ -310,7 +310,7 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
         uint32_t used = order->ips + order->prefixes;
-        if (order->kind == ORDER_ATTACH && !order->over && !order->mend && !order->listed &&
+        if (order->kind == ORDER_ATTACH && !order->over && !order->listed &&
             !is_listed(node, order) && used < v->k && lasts(p, node, order->subnet)) {
             slots += v->k - used;
         }

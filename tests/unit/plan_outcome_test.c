@@ -1,6 +1,6 @@
 /*
- * The planner's stories about how orders end: late, twice, for a node that is gone, again and again;
- * and about what they leave behind.
+ * The planner's stories about how orders end: late, twice, for a node that is gone, again and
+ * again; and about what they leave behind.
  */
 #include "plan_fixture.h"
 
