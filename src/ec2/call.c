@@ -180,6 +180,11 @@ static void sign(struct ec2 *ec2, struct call *call, struct fetch *fetch)
     fetch->header_count = count;
 }
 
+static bool fenced(const struct call *call)
+{
+    return ec2_op_mutates(call->op) && !call->dry_run;
+}
+
 static void send(struct ec2 *ec2, struct call *call)
 {
     bool mutates = ec2_op_mutates(call->op);
@@ -194,6 +199,8 @@ static void send(struct ec2 *ec2, struct call *call)
     fetch->connect_ms = 5000;
     fetch->total_ms = mutates ? MUTATION_TIMEOUT_MS : READ_TIMEOUT_MS;
     fetch->gzip = !mutates;
+    /* Connecting may take longer than the lease has left, and a paused process has no clock. */
+    fetch->send_by_ns = fenced(call) && ec2->fence_ns != UINT64_MAX ? ec2->fence_ns : 0;
     /* On a fresh connection HTTP never sends a request twice by itself; the others bear it. */
     fetch->stream = call->op == OP_AssignPrivateIpAddresses;
     sign(ec2, call, fetch);
@@ -247,7 +254,7 @@ static bool try_send(struct ec2 *ec2, struct call *call)
     if (call->due_ns > ec2->now_ns || (ec2->stopping && !call->mutation)) {
         return false;
     }
-    if (ec2_op_mutates(call->op) && !call->dry_run && ec2->now_ns >= ec2->fence_ns) {
+    if (fenced(call) && ec2->now_ns >= ec2->fence_ns) {
         finish_unsent(ec2, call, CLOUD_FENCED, SLICE("not sent: the lease may have lapsed"));
         return true;
     }
@@ -427,7 +434,8 @@ static struct outcome read_outcome(struct ec2 *ec2, struct call *call,
     bool success = call->status >= 200 && call->status < 300;
 
     if (transport->code) {
-        return (struct outcome){ .code = CLOUD_UNAVAILABLE,
+        return (struct outcome){ .code = transport->code == ERR_CANCELLED ? CLOUD_FENCED
+                                                                          : CLOUD_UNAVAILABLE,
                                  .error_code = slice_of(err_name(transport->code)),
                                  .message = ec2_step_copy(ec2, slice_of(transport->text)) };
     }

@@ -75,6 +75,11 @@ static void show_head(struct transfer *transfer)
     event->retry_after_ms = retry_after_ms(transfer->easy);
     event->sent_ns = transfer->sent_ns;
     transfer->head_shown = true;
+    if (transfer->status == 401) {
+        /* The client certificate that this connection stands for may have expired: the next one is
+         * made with what the files hold then. */
+        (void)curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
 }
 
 /* "HTTP/1.1 200 OK"; curl has checked it. Anew for each head: 1xx ones precede the real one. */
@@ -155,6 +160,11 @@ static int on_send(void *context, char *address, char *own_address, int port, in
     (void)port;
     (void)own_port;
     transfer->sent_ns = io_now_ns();
+    if (transfer->send_by_ns > 0 && transfer->sent_ns >= transfer->send_by_ns) {
+        (void)error_set(&transfer->error, ERR_CANCELLED, "not sent to %.*s: it is too late for it",
+                        SLICE_ARG(transfer->origin));
+        return CURL_PREREQFUNC_ABORT;
+    }
     return CURL_PREREQFUNC_OK;
 }
 
@@ -186,6 +196,7 @@ void http_start(struct io *io, const struct fetch *fetch)
         .connect_ms = fetch->connect_ms ? fetch->connect_ms : CONNECT_MS,
         .total_ms = fetch->total_ms,
         .idle_ms = fetch->idle_ms,
+        .send_by_ns = fetch->send_by_ns,
     };
     arena_init(&transfer->arena);
     if (io->transfers) {

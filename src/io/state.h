@@ -53,7 +53,7 @@ struct transfer {
     char curl_error[CURL_ERROR_SIZE];
     struct slice origin; /* scheme://host:port, for messages */
     int status;
-    uint64_t sent_ns;
+    uint64_t sent_ns, send_by_ns;
     struct slice content_type, date; /* of the arena, until the HEAD is shown */
     bool head_shown, paused, insecure;
     size_t received, response_max;

@@ -494,6 +494,55 @@ TEST(io, checks_the_certificate_against_the_server_name)
     world_done(&world);
 }
 
+TEST(io, sends_nothing_when_it_is_too_late)
+{
+    struct loopback server;
+    struct world world;
+
+    loopback_start(&server, (struct loopback_reply[]){ { .text = SLICE(OK_HELLO) } }, 1);
+    world_start(&world);
+    uint64_t now = io_now_ns();
+    struct fetch fetch = { .id = 1, .target = url(&server, "/late"), .send_by_ns = now };
+    struct answer *answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_err(answer->error.code, ERR_CANCELLED, &answer->error);
+    expect_contains(slice_of(answer->error.text), "too late");
+
+    fetch = (struct fetch){ .id = 2,
+                            .target = url(&server, "/early"),
+                            .send_by_ns = now + UINT64_C(3600000000000) };
+    answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_ok(answer->error.code, &answer->error);
+    loopback_stop(&server);
+    expect(!slice_contains(buf_slice(&server.seen), SLICE("/late")));
+    expect_contains(buf_slice(&server.seen), "/early");
+    world_done(&world);
+}
+
+TEST(io, asks_on_a_new_connection_after_one_was_refused_its_identity)
+{
+    static const char refused[] = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    struct loopback_reply replies[] = { { .text = SLICE(OK_HELLO) },
+                                        { .text = slice_of(refused) },
+                                        { .text = SLICE(OK_HELLO) } };
+    struct loopback server;
+    struct world world;
+
+    loopback_start(&server, replies, 3);
+    world_start(&world);
+    for (uint64_t id = 1; id <= 3; id++) {
+        struct fetch fetch = { .id = id, .target = url(&server, "/") };
+        struct answer *answer = ask(&world, &fetch);
+        wait_for(&world, answer);
+        expect_ok(answer->error.code, &answer->error);
+        /* The first two share one; the third may not. */
+        expect_u64(atomic_load(&server.connections), id < 3 ? 1 : 2);
+    }
+    loopback_stop(&server);
+    world_done(&world);
+}
+
 TEST(io, reads_files_and_names_the_one_that_is_missing)
 {
     struct world world;
