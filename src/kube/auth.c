@@ -19,6 +19,7 @@ enum { FILE_MAX = 64 << 10, EXEC_MAX = 256 << 10, EXEC_MS = 60000 };
 #define FILE_EVERY_NS MINUTE_NS
 #define EARLY_NS (30 * SECOND_NS) /* before a credential expires */
 #define REJECTED_WAIT_NS (2 * SECOND_NS)
+#define PLUGIN_WAIT_MOST_NS (30 * SECOND_NS) /* it may cost a second of CPU, and a call elsewhere */
 
 static bool uses_file(const struct kube *kube)
 {
@@ -111,15 +112,31 @@ void auth_done(struct kube *kube)
     }
 }
 
-void auth_reject(struct kube *kube, const struct auth_identity *identity)
+/* At once for what has worked before; what is refused when it is new is not asked for in a hurry. */
+static uint64_t rejected_wait_ns(struct kube *kube)
 {
-    if (identity != kube->auth.current || kube->auth.rejected) {
+    uint32_t before = kube->auth.rejections;
+
+    if (before == 0 || uses_file(kube)) {
+        return before == 0 ? 0 : REJECTED_WAIT_NS;
+    }
+    return REJECTED_WAIT_NS / 2 +
+           prng_backoff(&kube->prng, REJECTED_WAIT_NS, PLUGIN_WAIT_MOST_NS, before - 1);
+}
+
+void auth_judge(struct kube *kube, const struct auth_identity *identity, int status)
+{
+    struct auth *auth = &kube->auth;
+
+    if (identity != auth->current || auth->rejected) {
         return;
     }
-    if (uses_file(kube) || uses_exec(kube)) {
-        kube->auth.rejected = true;
-        kube->auth.refresh_ns = kube->auth.attempt == 0 ? kube->now_ns
-                                                        : kube->now_ns + REJECTED_WAIT_NS;
+    if (status != 401) {
+        auth->rejections = 0;
+    } else if (uses_file(kube) || uses_exec(kube)) {
+        auth->rejected = true;
+        auth->refresh_ns = kube->now_ns + rejected_wait_ns(kube);
+        auth->rejections += auth->rejections < 16;
     }
 }
 
@@ -155,14 +172,8 @@ static void on_file(struct kube *kube, void *owner, const struct answer *answer)
     struct auth_identity *identity = identity_new();
     identity->tls = kube->config.access.tls;
     identity->header = arena_printf(&identity->arena, "Bearer %.*s", SLICE_ARG(token));
-    bool same = auth->current && slice_eq(auth->current->header, identity->header);
-    bool rejected = auth->rejected;
     set_current(kube, identity);
     auth->refresh_ns = kube->now_ns + FILE_EVERY_NS;
-    if (same && rejected) {
-        /* The server refuses what the file still says: ask the file again, but do not hurry. */
-        auth->attempt = 1;
-    }
 }
 
 static void ask_file(struct kube *kube)

@@ -20,7 +20,8 @@ struct auth {
     uint64_t refresh_ns;           /* when to ask again; UINT64_MAX: never */
     uint64_t asking;               /* request under way; 0: none */
     uint32_t attempt;
-    bool rejected; /* the current one was answered with 401 */
+    uint32_t rejections; /* in a row */
+    bool rejected;       /* the current one was answered with 401 */
 };
 
 void auth_init(struct kube *kube);
@@ -28,8 +29,8 @@ void auth_done(struct kube *kube);
 bool auth_ready(const struct kube *kube);
 void auth_step(struct kube *kube);
 uint64_t auth_deadline_ns(const struct kube *kube);
-/* The API server said 401 to this identity. */
-void auth_reject(struct kube *kube, const struct auth_identity *identity);
+/* The API server said 401 to this identity, or something else. */
+void auth_judge(struct kube *kube, const struct auth_identity *identity, int status);
 struct auth_identity *auth_hold(struct kube *kube);
 void auth_drop(struct auth_identity *identity);
 

@@ -53,6 +53,7 @@ static void wait_until(struct reflector *reflector, uint64_t at_ns)
 {
     reflector->phase = REFLECTOR_WAIT;
     reflector->next_ns = at_ns;
+    reflector->unreached = false;
 }
 
 /* How long to wait after a failure; the server's own wish is a lower bound, jitter on top of it. */
@@ -186,6 +187,7 @@ static void list_whole(struct kube *kube, struct reflector *reflector)
     reflector->must_list = false;
     reflector->fresh_read = false;
     reflector->attempt = 0;
+    reflector->hurried = false;
     reflector->listed_ns = reflector->contact_ns = kube->now_ns;
     wait_until(reflector, kube->now_ns);
 }
@@ -250,6 +252,7 @@ static void list_failed(struct kube *kube, struct reflector *reflector, const st
     struct slice what = arena_printf(&kube->step, "list %s", reflector->kind->name);
     (void)answer_error(kube, answer, what.data, reflector->kind->rule, &error);
     report_failure(kube, LOG_ERROR, &error, back_off(kube, reflector, answer->retry_after_ms));
+    reflector->unreached = answer->status == 0;
 }
 
 static void on_list_done(struct kube *kube, void *owner, const struct answer *answer)
@@ -325,6 +328,7 @@ static void on_watch_done(struct kube *kube, void *owner, const struct answer *a
     struct slice what = arena_printf(&kube->step, "watch %s", reflector->kind->name);
     (void)answer_error(kube, answer, what.data, reflector->kind->rule, &error);
     report_failure(kube, LOG_WARN, &error, back_off(kube, reflector, answer->retry_after_ms));
+    reflector->unreached = answer->status == 0;
 }
 
 /* ---- the outside ---- */
@@ -361,6 +365,16 @@ void reflector_relist(struct kube *kube, struct reflector *reflector, enum encod
     reflector->request = 0;
     end_listing(kube, reflector, false);
     wait_until(reflector, kube->now_ns);
+}
+
+void reflector_hurry(struct kube *kube, struct reflector *reflector)
+{
+    /* Once in a trouble: a server that answers some and hangs up on others is not to be stormed. */
+    if (reflector->phase == REFLECTOR_WAIT && reflector->unreached && !reflector->hurried) {
+        reflector->hurried = true;
+        wait_until(reflector, earlier(reflector->next_ns,
+                                      kube->now_ns + prng_below(&kube->prng, SECOND_NS / 2)));
+    }
 }
 
 void reflector_stop(struct kube *kube, struct reflector *reflector)

@@ -61,6 +61,8 @@ struct reflector {
     uint64_t request;
     uint64_t next_ns, started_ns, listed_ns, contact_ns;
     uint32_t attempt;
+    bool unreached;      /* it waits because the server could not be reached */
+    bool hurried;        /* this wait, or one before it in the same trouble, was cut short */
     uint64_t bytes_seen; /* of this watch */
     char version[64];
     char next_page[4096];
@@ -77,5 +79,7 @@ uint64_t reflector_deadline_ns(const struct kube *kube, const struct reflector *
 /* Lists anew, in this encoding, as soon as it may. */
 void reflector_relist(struct kube *kube, struct reflector *reflector, enum encoding encoding);
 void reflector_stop(struct kube *kube, struct reflector *reflector);
+/* The server has just answered somebody: who waits for it to come back need wait no longer. */
+void reflector_hurry(struct kube *kube, struct reflector *reflector);
 
 #endif

@@ -239,6 +239,7 @@ static enum err read_piece(struct kube *kube, struct reflector *reflector, struc
         rest = (struct slice){ rest.data + used, rest.len - used };
         total += used;
         reflector->attempt = 0;
+        reflector->hurried = false;
     }
     if (broken.code != ERR_OK) {
         return error_set(error, broken.code, "%s", broken.text);

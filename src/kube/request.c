@@ -140,9 +140,6 @@ static void on_end(struct kube *kube, struct request *request, const struct erro
         .error = ended.error.code != ERR_OK ? ended.error : *error,
     };
 
-    if (answer.status == 401 && ended.identity) {
-        auth_reject(kube, ended.identity);
-    }
     if (ended.body.failed && answer.error.code == ERR_OK && answer.status == 200) {
         (void)error_set(&answer.error, ERR_LIMIT, "an answer of more than %d bytes", ANSWER_MAX);
     }
@@ -158,6 +155,20 @@ static void on_end(struct kube *kube, struct request *request, const struct erro
     kube->requests.under_way--;
 }
 
+static void on_head(struct kube *kube, struct request *request, const struct fetch_event *event)
+{
+    request->status = event->status;
+    request->retry_after_ms = event->retry_after_ms;
+    if (request->identity) {
+        auth_judge(kube, request->identity, event->status);
+    }
+    /* An accepted stream is a sign of life, before its first byte comes. */
+    on_body(kube, request, (struct slice){ "", 0 });
+    for (uint32_t i = 0; i < REFLECTORS && event->status < 300; i++) {
+        reflector_hurry(kube, &kube->reflectors[i]);
+    }
+}
+
 void request_event(struct kube *kube, const struct fetch_event *event)
 {
     struct request *request = find(kube, event->id);
@@ -167,10 +178,7 @@ void request_event(struct kube *kube, const struct fetch_event *event)
     }
     switch (event->kind) {
     case FETCH_HEAD:
-        request->status = event->status;
-        request->retry_after_ms = event->retry_after_ms;
-        /* An accepted stream is a sign of life, before its first byte comes. */
-        on_body(kube, request, (struct slice){ "", 0 });
+        on_head(kube, request, event);
         break;
     case FETCH_BODY:
         on_body(kube, request, event->body);

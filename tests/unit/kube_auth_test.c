@@ -83,6 +83,16 @@ TEST(auth, says_which_file_holds_no_token)
     fake_done(api);
 }
 
+static void give_credential(struct fake *api)
+{
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    fake_body(api, plugin,
+              SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{"
+                    "\"token\":\"t\"}}"));
+    fake_end(api, plugin, ERR_OK, "");
+}
+
 TEST(auth, runs_a_credential_plugin_as_kubectl_does)
 {
     struct kube_config config = with_plugin();
@@ -106,6 +116,32 @@ TEST(auth, runs_a_credential_plugin_as_kubectl_does)
     expect(!fake_peek(api, NULL, "aws"));
     fake_pass(api, 31 * FAKE_SECOND);
     expect(fake_peek(api, NULL, "aws") != NULL);
+    fake_done(api);
+}
+
+TEST(auth, runs_a_plugin_at_once_for_a_credential_that_has_worked_and_ever_more_rarely_for_others)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    uint32_t runs = 0;
+
+    give_credential(api);
+    fake_answer(api, fake_request(api, "GET", "/api/v1/nodes?"), 500, SLICE(""));
+    fake_answer(api, fake_request(api, "GET", "/daemonsets?"), 401, SLICE(""));
+    expect(fake_peek(api, NULL, "aws") != NULL);
+
+    for (uint64_t end = api->now_ns + 600 * FAKE_SECOND; api->now_ns < end;) {
+        struct fake_fetch *ask = NULL;
+        if (fake_peek(api, NULL, "aws")) {
+            runs++;
+            give_credential(api);
+        }
+        while ((ask = fake_peek(api, "GET", "https"))) {
+            fake_answer(api, ask, 401, SLICE(""));
+        }
+        fake_pass(api, FAKE_SECOND / 2);
+    }
+    expect(runs > 10 && runs < 80);
     fake_done(api);
 }
 

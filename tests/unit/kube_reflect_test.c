@@ -427,6 +427,38 @@ TEST(kube, asks_a_failing_server_ever_more_rarely)
     fake_done(api);
 }
 
+/* The list of nodes fails for as long as it takes until its next try is far off. */
+static void fail_until_patient(struct fake *api)
+{
+    for (uint32_t tries = 0; tries < 8; tries++) {
+        fake_end(api, fake_request(api, "GET", "/api/v1/nodes?"), ERR_UNAVAILABLE, "refused");
+        for (uint32_t i = 0; i < 80 && !fake_peek(api, "GET", "/api/v1/nodes?"); i++) {
+            fake_pass(api, FAKE_SECOND / 2);
+        }
+    }
+    fake_end(api, fake_request(api, "GET", "/api/v1/nodes?"), ERR_UNAVAILABLE, "refused");
+}
+
+TEST(kube, does_not_wait_any_longer_when_the_server_answers_others_again)
+{
+    struct fake *api = fake_new(&plain);
+
+    fail_until_patient(api);
+    fake_pass(api, FAKE_SECOND / 2);
+    require(!fake_peek(api, "GET", "/api/v1/nodes?"));
+    fake_answer(api, fake_request(api, "GET", "/eniconfigs?"), 200,
+                SLICE("{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}"));
+    fake_pass(api, FAKE_SECOND / 2);
+    expect(fake_peek(api, "GET", "/api/v1/nodes?") != NULL);
+
+    /* But once: a server that answers some and hangs up on others is not stormed. */
+    fake_end(api, fake_request(api, "GET", "/api/v1/nodes?"), ERR_UNAVAILABLE, "refused");
+    fake_head(api, fake_request(api, "GET", "/eniconfigs?"), 200, 0);
+    fake_pass(api, FAKE_SECOND / 2);
+    expect(!fake_peek(api, "GET", "/api/v1/nodes?"));
+    fake_done(api);
+}
+
 TEST(kube, calls_its_picture_stale_when_nothing_comes_any_more)
 {
     struct fake *api = synced("");
