@@ -590,6 +590,30 @@ TEST(plan_leftover, in_another_zone_or_nowhere_is_deleted_and_not_attached)
         story_saw(s, "delete eni-left");
         story_end(s);
     }
+    /* Nor while its node waits and may not be served. */
+    struct story *s = needy();
+    leftover(s, "eni-left")->subnet = (struct aws_id){ "" };
+    s->pools[0].paused = true;
+    story_go(s);
+    story_wait(s, 95);
+    story_saw_nothing(s);
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_saw(s, "delete eni-left");
+    story_end(s);
+}
+
+TEST(plan_leftover, an_instance_that_is_gone_takes_none)
+{
+    struct story *s = needy();
+
+    story_go(s);
+    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+    story_forget(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_INSTANCE_GONE, "eni-made");
+    story_wait(s, 1);
+    story_saw(s, "delete eni-made");
+    story_end(s);
 }
 
 TEST(plan_leftover, waits_as_long_as_the_configuration_says)

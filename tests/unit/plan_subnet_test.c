@@ -130,6 +130,17 @@ TEST(plan_subnet, that_the_agent_discovers_must_lie_in_the_nodes_vpc)
     story_go(s);
     story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
     story_end(s);
+
+    s = needy();
+    s->subnets[0].free = 20; /* low: an early ENI would be due */
+    s->pools[0].paused = true;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_is(s, "n1", PLAN_DECISION_Paused);
+    story_tag(&s->subnets[1], "kubernetes.io/role/cni", "1");
+    story_read(s);
+    story_is(s, "n1", PLAN_DECISION_Enough);
+    story_end(s);
 }
 
 TEST(plan_subnet, without_a_zone_is_shown_and_serves_nobody)
@@ -344,6 +355,55 @@ TEST(plan_blocks, a_refusal_is_truer_than_the_map_until_a_later_one)
     story_end(s);
 }
 
+TEST(plan_blocks, without_a_map_one_block_is_enough_to_reopen)
+{
+    struct story *s = prefixes();
+
+    s->subnets[1].free = 60;
+    story_go(s); /* the only sweep came before the subnets were known */
+    s->deaf = true;
+    story_ends(s, CLOUD_FAILED, CLOUD_NO_PREFIX, NULL);
+    expect_u64(status_of(s, "subnet-b")->state, SUBNET_Fragmented);
+    s->pools[0].stale_ns = 0;
+    s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
+    story_send_pool(s, "default");
+    story_wait(s, 62);
+    s->subnets[1].free = 30;
+    story_read(s);
+    expect_u64(status_of(s, "subnet-b")->state, SUBNET_Healthy);
+    story_end(s);
+}
+
+TEST(plan_blocks, blocks_behind_other_routes_are_said_to_be_so)
+{
+    struct story *s = prefixes();
+
+    s->subnets[1].route = ROUTE_PUBLIC;
+    story_go(s);
+    story_wait(s, 3);
+    expect_contains(story_decision(s, "n1").detail,
+                    "subnet-b (us-west-2a) has 200 of 251 addresses free but another kind of route "
+                    "table than the node's");
+    story_end(s);
+}
+
+TEST(plan_blocks, a_sweep_that_is_on_its_way_is_waited_for)
+{
+    struct story *s = prefixes();
+
+    s->deaf = true;
+    story_tell_kube(s);
+    story_lease(s, true);
+    expect_u64(s->sweeps, 1);
+    s->now_ns += STORY_S;
+    story_read(s);
+    story_wait(s, 10);
+    expect_u64(s->sweeps, 1);
+    story_wait(s, 5);
+    expect_u64(s->sweeps, 2);
+    story_end(s);
+}
+
 TEST(plan_blocks, a_sweep_that_shows_none_confirms_the_refusal)
 {
     struct story *s = prefixes();
@@ -475,6 +535,9 @@ TEST(plan_pools, a_conflict_is_told_once_and_by_the_leader)
     story_node(s, "n3", "t3.medium", "a", 5);
     story_pool(s, "another");
     story_tell_kube(s);
+    s->nodes[0].node.max_pods = 50;
+    story_label(&s->nodes[0], "team", "a");
+    story_send_node(s, "n1");
     story_saw_not(s, "PoolConflict");
     struct plan_event gone = { .kind = PLAN_NODE_GONE, .name = SLICE("n1") };
     story_step(s, &gone);

@@ -71,11 +71,11 @@ TEST(plan_enis, those_of_a_second_card_are_not_the_agents)
 {
     struct story *s = needy();
 
-    s->enis[0].index = 0; /* before the primary ENI: reads have no order */
+    s->enis[0].index = 0; /* two before the primary ENI: reads have no order */
     s->enis[0].card = 1;
     s->enis[0].id = story_id("eni-n1-efa");
-    story_eni(s, "n1", "a", 0, 5, 0);
     story_eni(s, "n1", "b", 2, 5, 0)->card = 1;
+    story_eni(s, "n1", "a", 0, 5, 0);
     story_go(s);
     expect_u64(story_decision(s, "n1").addresses, 5);
     story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting"); /* index 2 of card 0 is free */
@@ -334,6 +334,7 @@ TEST(plan_told, a_dry_run_plans_without_the_lease_and_reads_what_it_needs)
     story_tell_kube(s);
     story_read(s);
     story_is(s, "n1", PLAN_DECISION_NoHealthySubnet); /* it has read the node's ENIs */
+    story_wait(s, 1);
     story_free(s, "b", 200);
     story_is(s, "n1", PLAN_DECISION_DryRun);
     story_lease(s, true);
