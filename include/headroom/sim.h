@@ -113,6 +113,9 @@ const struct sim_instance_view *sim_ec2_instances(const struct sim_ec2 *ec2, str
  * lag. In the arena, with ascending device index. */
 const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena *arena,
                                         const struct aws_id *instance, uint32_t *ret_count);
+/* One of them alone; NULL: not attached to it. */
+const struct eni *sim_ec2_instance_eni(const struct sim_ec2 *ec2, struct arena *arena,
+                                       const struct aws_id *instance, const struct aws_id *id);
 /* Another number whenever something changed about what sim_ec2_instance_enis shows; never 0. 0:
  * no such instance. */
 uint64_t sim_ec2_instance_version(const struct sim_ec2 *ec2, const struct aws_id *instance);

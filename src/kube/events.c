@@ -109,6 +109,7 @@ static void repeat(struct kube *kube, struct event_row *row)
     if (row->patch_ns == NEVER_NS) {
         /* The second one at once, so that it shows; later ones together. */
         row->patch_ns = kube->now_ns + (row->told <= 1 ? 0 : SERIES_EVERY_NS);
+        kube->writer.series_ns = earlier(kube->writer.series_ns, row->patch_ns);
     }
 }
 
@@ -234,44 +235,47 @@ void events_add(struct kube *kube, const struct user_event *event)
     }
 }
 
-void events_step(struct kube *kube)
+/* Not while the event itself is on its way, nor when too many are. */
+static void tell_series(struct kube *kube, struct event_row *row)
 {
-    if (!kube->lease.leading || (!kube->stopping && kube->now_ns < events_deadline_ns(kube))) {
+    struct write *write = writer_find(kube, WRITE_EVENT, slice_of(row->name))
+                              ? NULL
+                              : writer_wish(kube, WRITE_EVENT, slice_of(row->name));
+
+    if (!write) {
+        row->patch_ns = kube->now_ns + SECOND_NS;
         return;
     }
+    write_series(kube, row, &write->text);
+    row->told = row->count;
+    row->patch_ns = NEVER_NS;
+    writer_queue(kube, write, kube->now_ns);
+}
+
+void events_step(struct kube *kube)
+{
+    struct writer *writer = &kube->writer;
+
+    if (!kube->lease.leading || (!kube->stopping && kube->now_ns < writer->series_ns)) {
+        return;
+    }
+    writer->series_ns = NEVER_NS;
     for (uint32_t i = 0; i < EVENT_ROWS; i++) {
-        struct event_row *row = &kube->writer.rows[i];
+        struct event_row *row = &writer->rows[i];
+        if (row->count == 0 || row->patch_ns == NEVER_NS) {
+            continue;
+        }
         /* Who stops tells what is left untold. */
-        bool due = row->patch_ns <= kube->now_ns || (kube->stopping && row->patch_ns != NEVER_NS);
-        if (row->count == 0 || !due) {
-            continue;
+        if (row->patch_ns <= kube->now_ns || kube->stopping) {
+            tell_series(kube, row);
         }
-        /* Not while the event itself is on its way, nor when too many are. */
-        struct write *write = writer_find(kube, WRITE_EVENT, slice_of(row->name))
-                                  ? NULL
-                                  : writer_wish(kube, WRITE_EVENT, slice_of(row->name));
-        if (!write) {
-            row->patch_ns = kube->now_ns + SECOND_NS;
-            continue;
-        }
-        write_series(kube, row, &write->text);
-        row->told = row->count;
-        row->patch_ns = NEVER_NS;
-        writer_queue(kube, write, kube->now_ns);
+        writer->series_ns = earlier(writer->series_ns, row->patch_ns);
     }
 }
 
 uint64_t events_deadline_ns(const struct kube *kube)
 {
-    uint64_t at = NEVER_NS;
-
-    for (uint32_t i = 0; i < EVENT_ROWS && kube->lease.leading; i++) {
-        const struct event_row *row = &kube->writer.rows[i];
-        if (row->count > 0) {
-            at = earlier(at, row->patch_ns);
-        }
-    }
-    return at;
+    return kube->lease.leading ? kube->writer.series_ns : NEVER_NS;
 }
 
 /* ---- sending ---- */

@@ -23,7 +23,7 @@ void writer_init(struct kube *kube)
 {
     struct writer *writer = &kube->writer;
 
-    *writer = (struct writer){ 0 };
+    *writer = (struct writer){ .series_ns = NEVER_NS };
     index_init(&writer->index, key_of);
     for (uint32_t i = 0; i < WRITE_KINDS; i++) {
         timers_init(&writer->queues[i]);

@@ -53,6 +53,7 @@ struct writer {
     struct timers queues[WRITE_KINDS];
     uint32_t under_way, events_queued, pending;
     struct event_row rows[EVENT_ROWS];
+    uint64_t series_ns; /* no row's patch_ns is earlier */
     struct {
         uint64_t group, at_ns;
         double tokens;

@@ -83,15 +83,7 @@ const struct eni *agent_attached(struct sim_agent *agent, uint32_t *ret_count)
 
 const struct eni *agent_attached_eni(struct sim_agent *agent, const struct aws_id *id)
 {
-    uint32_t count = 0;
-    const struct eni *enis = agent_attached(agent, &count);
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (aws_id_eq(&enis[i].id, id)) {
-            return &enis[i];
-        }
-    }
-    return NULL;
+    return sim_ec2_instance_eni(agent->ec2, &agent->scratch, &agent->instance, id);
 }
 
 bool agent_insufficient(enum cloud_code code)

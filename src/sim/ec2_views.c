@@ -101,6 +101,21 @@ const struct eni *sim_ec2_instance_enis(const struct sim_ec2 *ec2, struct arena 
     return views;
 }
 
+const struct eni *sim_ec2_instance_eni(const struct sim_ec2 *ec2, struct arena *arena,
+                                       const struct aws_id *instance_id, const struct aws_id *id)
+{
+    uint32_t row = sim_find_eni(ec2, aws_id_slice(id));
+
+    if (row == ROW_NONE || ec2->enis[row].now.attach != ATTACH_ATTACHED ||
+        ec2->enis[row].now.instance == ROW_NONE ||
+        !aws_id_eq(&ec2->instances[ec2->enis[row].now.instance].id, instance_id)) {
+        return NULL;
+    }
+    struct eni *view = ARENA_ARRAY(arena, struct eni, 1);
+    view_eni(ec2, arena, &ec2->enis[row], view);
+    return view;
+}
+
 /* Its own route table or the VPC's main one. */
 static void view_route_table(const struct sim_ec2 *ec2, const struct sim_subnet *from,
                              struct subnet *ret)

@@ -10,6 +10,8 @@
 
 #include "ec2_call.h"
 
+enum { IP_TEXT = 16 };
+
 void sim_xml_escape(struct buf *xml, struct slice text)
 {
     size_t from = 0;
@@ -56,27 +58,43 @@ void sim_xml_text(struct buf *xml, const char *tag, struct slice text)
     sim_xml_close(xml, tag);
 }
 
-/* A page holds tens of thousands of numbers: printf would be most of the work. */
+/* A page holds tens of thousands of numbers: printf would be most of the work. Returns its end. */
+static char *put_number(char *at, uint64_t value)
+{
+    char text[20];
+    size_t from = sizeof(text);
+
+    do {
+        text[--from] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    memcpy(at, text + from, sizeof(text) - from);
+    return at + sizeof(text) - from;
+}
+
+static char *put_ip(char *at, uint32_t ip, char between)
+{
+    for (uint32_t shift = 32; shift > 0; shift -= 8) {
+        if (shift < 32) {
+            *at++ = between;
+        }
+        at = put_number(at, ip >> (shift - 8) & 255);
+    }
+    return at;
+}
+
 static void add_number(struct buf *xml, uint64_t value)
 {
     char text[20];
-    size_t at = sizeof(text);
 
-    do {
-        text[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buf_add(xml, text + at, sizeof(text) - at);
+    buf_add(xml, text, (size_t)(put_number(text, value) - text));
 }
 
 static void add_ip(struct buf *xml, uint32_t ip, char between)
 {
-    for (uint32_t shift = 32; shift > 0; shift -= 8) {
-        if (shift < 32) {
-            buf_add_char(xml, between);
-        }
-        add_number(xml, ip >> (shift - 8) & 255);
-    }
+    char text[IP_TEXT];
+
+    buf_add(xml, text, (size_t)(put_ip(text, ip, between) - text));
 }
 
 void sim_xml_u64(struct buf *xml, const char *tag, uint64_t value)
@@ -148,13 +166,30 @@ static void dns_name(struct buf *xml, const struct sim_ec2 *ec2, uint32_t ip)
     buf_add_text(xml, ".compute.internal</privateDnsName>");
 }
 
+static char *put(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
+/* Most of a page's bytes are addresses: in few pieces. */
 static void address(struct buf *xml, const struct sim_ec2 *ec2, uint32_t ip, bool primary)
 {
-    sim_xml_open(xml, "item");
-    sim_xml_ip(xml, "privateIpAddress", ip);
-    dns_name(xml, ec2, ip);
-    sim_xml_bool(xml, "primary", primary);
-    sim_xml_close(xml, "item");
+    char text[128], *at = text;
+
+    at = PUT(at, "<item><privateIpAddress>");
+    at = put_ip(at, ip, '.');
+    at = PUT(at, "</privateIpAddress><privateDnsName>ip-");
+    at = put_ip(at, ip, '-');
+    at = PUT(at, ".");
+    buf_add(xml, text, (size_t)(at - text));
+    buf_add_slice(xml, ec2->region);
+    at = PUT(text, ".compute.internal</privateDnsName><primary>");
+    at = primary ? PUT(at, "true") : PUT(at, "false");
+    at = PUT(at, "</primary></item>");
+    buf_add(xml, text, (size_t)(at - text));
 }
 
 static void addresses(struct buf *xml, const struct sim_ec2 *ec2, const struct sim_eni *eni,

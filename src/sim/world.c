@@ -131,6 +131,7 @@ void world_step_engine(struct world *world, const struct fetch_event *event)
         }
     }
     world_net_take(world, &out.fetches);
+    world->engine_due_ns = engine_deadline_ns(world->engine);
 }
 
 /* ---- life ---- */
@@ -215,6 +216,7 @@ static void free_rows(struct world *world)
     mem_free(world->sample_addresses);
     mem_free(world->sample_free);
     mem_free(world->violations);
+    mem_free(world->made);
     mem_free(world->leaks);
 }
 
@@ -281,7 +283,7 @@ static uint64_t due_ns(const struct world *world, enum turn turn)
     case TURN_CALL:
         return timers_next_ns(&world->call_timers);
     case TURN_ENGINE:
-        return world->engine ? engine_deadline_ns(world->engine) : UINT64_MAX;
+        return world->engine ? world->engine_due_ns : UINT64_MAX;
     case TURN_START:
         return world->engine_back_ns;
     case TURN_STEAL:

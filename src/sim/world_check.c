@@ -54,9 +54,17 @@ static struct slice param(struct slice form, const char *name)
     return SLICE("");
 }
 
-static bool is_own(const struct world *world, const struct sim_eni *eni, struct slice *ret_intent)
+/* Interned; INDEX_NONE: not of the controller's making. */
+static uint32_t intent_of(const struct world *world, const struct sim_eni *eni)
 {
-    return sim_tags_find(world->ec2, &eni->now.tags, SLICE(TAG_INTENT), ret_intent);
+    uint32_t key = interner_find(&world->ec2->names, SLICE(TAG_INTENT));
+
+    for (uint32_t i = 0; i < eni->now.tags.count; i++) {
+        if (eni->now.tags.items[i].key == key) {
+            return eni->now.tags.items[i].value;
+        }
+    }
+    return INDEX_NONE;
 }
 
 static bool lives(const struct sim_eni *eni)
@@ -79,17 +87,29 @@ static bool is_public(const struct sim_ec2 *ec2, uint32_t subnet)
     return false;
 }
 
+/* The ENI that the token made: no other one that lives has its intent. */
 static void check_created(struct world *world, struct slice token)
 {
-    uint32_t same = 0;
+    struct sim_ec2 *ec2 = world->ec2;
+    uint32_t place = index_find(&ec2->token_index, ec2->tokens, token);
+    uint32_t row = place == INDEX_NONE ? ROW_NONE
+                                       : sim_find_eni(ec2, aws_id_slice(&ec2->tokens[place].eni));
+    uint32_t intent = row == ROW_NONE ? INDEX_NONE : intent_of(world, &ec2->enis[row]);
 
-    for (uint32_t i = 0; i < world->ec2->eni_rows; i++) {
-        const struct sim_eni *eni = &world->ec2->enis[i];
-        struct slice intent = SLICE("");
-        same += lives(eni) && is_own(world, eni, &intent) && slice_eq(intent, token);
+    if (intent == INDEX_NONE) {
+        return;
     }
-    if (same > 1) {
-        world_violate(world, "%u ENIs for one need: the intent %.*s", same, SLICE_ARG(token));
+    while (world->made_count <= intent) {
+        mem_reserve(&world->made, &world->made_capacity, world->made_count + 1,
+                    sizeof(*world->made));
+        world->made[world->made_count++] = ROW_NONE;
+    }
+    uint32_t before = world->made[intent];
+    world->made[intent] = row;
+    if (before != ROW_NONE && before != row && lives(&ec2->enis[before]) &&
+        intent_of(world, &ec2->enis[before]) == intent) {
+        world_violate(world, "two ENIs for one need: the intent %.*s",
+                      SLICE_ARG(sim_name(ec2, intent)));
     }
 }
 
@@ -191,13 +211,20 @@ void world_check_call(struct world *world, enum sim_action action, struct slice 
 
 /* ---- agents ---- */
 
+/* It has decided to; the detach and the delete follow within seconds. */
+static bool frees(const struct sim_agent *agent, const struct aws_id *id)
+{
+    return (agent->op == OP_DETACH || agent->op == OP_DELETE) && aws_id_eq(&agent->eni, id);
+}
+
 void world_check_agent(struct world *world, uint32_t row)
 {
     struct world_node *node = &world->nodes[row];
 
     for (uint32_t i = 0; i < node->own_count;) {
         uint32_t eni = sim_find_eni(world->ec2, aws_id_slice(&node->own[i].id));
-        if (eni != ROW_NONE && world->ec2->enis[eni].now.attach == ATTACH_ATTACHED) {
+        bool attached = eni != ROW_NONE && world->ec2->enis[eni].now.attach == ATTACH_ATTACHED;
+        if (attached && !frees(node->agent, &node->own[i].id)) {
             i++;
             continue;
         }
@@ -262,8 +289,8 @@ static void check_leaks(struct world *world)
 
     for (uint32_t i = 0; i < world->ec2->eni_rows; i++) {
         const struct sim_eni *eni = &world->ec2->enis[i];
-        struct slice intent = SLICE("");
-        bool loose = lives(eni) && eni->now.attach == ATTACH_NONE && is_own(world, eni, &intent);
+        bool loose = lives(eni) && eni->now.attach == ATTACH_NONE &&
+                     intent_of(world, eni) != INDEX_NONE;
         minutes[i] = loose ? (uint8_t)(minutes[i] + 1) : 0;
         if (minutes[i] == LEAK_MINUTES && settled(world, LEAK_MINUTES * 60 * SIM_S)) {
             world_violate(world, "%s of ours is attached to nothing for %d minutes", eni->id.text,

@@ -119,9 +119,12 @@ static void fail(struct world *world, struct world_call *call, enum err code, co
 /* A request that has left still reaches its server: nobody waits for the answer. */
 static void abandon(struct world *world, struct world_call *call)
 {
+    bool lost = call->at_ns == UINT64_MAX; /* in the silence */
+
     call->orphan = true;
     call->limit_ns = UINT64_MAX;
-    if (call->phase != CALL_UP || call->kind != FETCH_HTTP) {
+    call->idle_ns = 0;
+    if (call->phase != CALL_UP || call->kind != FETCH_HTTP || lost) {
         release(world, call);
     }
 }

@@ -125,13 +125,15 @@ TEST(sim_world, refuses_a_wrong_scenario_by_its_line)
 }
 
 /* An ENI of "ours", made behind the controller's back. */
-static uint32_t own_eni(struct world *world, const char *subnet, const char *intent)
+static uint32_t own_eni(struct world *world, const char *subnet, const char *intent,
+                        const char *client_token)
 {
     struct pair tag = { SLICE(TAG_INTENT), slice_of(intent) };
     uint32_t row = 0, token = 0;
     uint32_t place = sim_subnet_by_name(world->ec2, slice_of(subnet));
     struct sim_problem problem = { 0 };
     struct sim_create create = { .subnet = aws_id_slice(&world->ec2->subnets[place].id),
+                                 .client_token = slice_of(client_token),
                                  .tags = &tag,
                                  .tag_count = 1 };
 
@@ -152,7 +154,7 @@ TEST(sim_world, sees_an_eni_that_is_attached_where_it_must_not_be)
     struct world *world = begin(STORY, WORLD_HEADROOM, 1, false);
 
     (void)world_run(world, 60 * SIM_S);
-    uint32_t row = own_eni(world, "b", "x");
+    uint32_t row = own_eni(world, "b", "x", "x");
     sim_eni_join(world->ec2, row, world->nodes[0].instance_row, 3, true);
     struct slice form = arena_printf(test_arena(), "NetworkInterfaceId=%s",
                                      world->ec2->enis[row].id.text);
@@ -166,9 +168,13 @@ TEST(sim_world, sees_two_enis_for_one_need_and_a_detach)
     struct world *world = begin(STORY, WORLD_HEADROOM, 1, false);
 
     (void)world_run(world, 60 * SIM_S);
-    (void)own_eni(world, "a2", "need");
-    (void)own_eni(world, "a2", "need");
-    world_check_call(world, ACT_CreateNetworkInterface, SLICE("ClientToken=need"), 200, SLICE(""));
+    (void)own_eni(world, "a2", "need", "first");
+    world_check_call(world, ACT_CreateNetworkInterface, SLICE("ClientToken=first"), 200, SLICE(""));
+    world_check_call(world, ACT_CreateNetworkInterface, SLICE("ClientToken=first"), 200, SLICE(""));
+    expect_slice(broken(world), "");
+    (void)own_eni(world, "a2", "need", "second");
+    world_check_call(world, ACT_CreateNetworkInterface, SLICE("ClientToken=second"), 200,
+                     SLICE(""));
     expect_contains(broken(world), "for one need");
     world_check_call(world, ACT_DetachNetworkInterface, SLICE(""), 200, SLICE(""));
     expect_contains(broken(world), "detaches");
@@ -188,5 +194,17 @@ TEST(sim_world, sees_that_an_agent_is_given_what_it_frees_again)
     }
     expect_contains(broken(world), "flaps");
     expect_u64(world->result.flaps, 2);
+    world_free(world);
+}
+
+TEST(sim_world, goes_on_after_a_crash_in_the_api_servers_silence)
+{
+    struct world *world = begin(STORY "faults:\n  - {silence: 0s, at: 60s, for: 3m}\n"
+                                      "  - {crash: 5s, at: 72s}\n",
+                                WORLD_HEADROOM, 1, false);
+
+    (void)world_run(world, 300 * SIM_S);
+    expect_slice(broken(world), "");
+    expect(world_now_ns(world) >= 299 * SIM_S);
     world_free(world);
 }
