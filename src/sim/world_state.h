@@ -156,7 +156,6 @@ enum act_kind {
 struct act {
     enum act_kind kind;
     struct slice name;
-    struct slice on; /* pods: the node that they are bound to; empty: the scheduler chooses */
     uint64_t at_ns, every_ns, until_ns, lifetime_ns, over_ns;
     uint32_t count, from, begun;
     bool started;
@@ -205,8 +204,8 @@ struct world {
     struct world_config config;
     struct arena arena, scratch;
     struct sim_ec2 *ec2;
-    struct api *api;       /* NULL: no controller in this column */
-    struct engine *engine; /* NULL: down, or none */
+    struct api *api;        /* NULL: no controller in this column */
+    struct engine *engine;  /* NULL: down, or none */
     uint64_t engine_due_ns; /* its deadline, which changes in its steps alone */
     uint64_t engine_back_ns, incarnation;
     struct prng prng, net_prng;
@@ -269,9 +268,9 @@ struct world {
     uint32_t *calm_free; /* by row of a subnet: free addresses, and since when so many */
     uint64_t *calm_ns;
     uint64_t moved_ns; /* when an agent last made or freed an ENI */
-    uint32_t *made; /* by intent, interned by EC2: the latest ENI made for it; ROW_NONE */
+    uint32_t *made;    /* by intent, interned by EC2: the latest ENI made for it; ROW_NONE */
     uint32_t made_count, made_capacity;
-    uint8_t *leaks;    /* by row of an ENI: minutes that it is ours and attached to nothing */
+    uint8_t *leaks; /* by row of an ENI: minutes that it is ours and attached to nothing */
     uint32_t leak_capacity;
     struct world_violation *violations;
     uint32_t violation_count;
@@ -322,8 +321,6 @@ uint32_t world_workload(struct world *world, struct slice name, bool job);
 void world_schedule(struct world *world);
 void world_work_running(struct world *world, uint32_t pod);
 void world_work_scale(struct world *world, uint32_t workload, uint32_t count);
-/* More pods, all of them on this node; should they be lost, the scheduler finds them another. */
-void world_work_place(struct world *world, uint32_t workload, uint32_t count, uint32_t node);
 void world_work_restart(struct world *world, uint32_t workload, uint32_t surge);
 /* A Deployment puts another one in its place. */
 void world_work_lost(struct world *world, uint32_t pod);
