@@ -306,6 +306,52 @@ static enum err instance_groups(struct sim_ec2 *ec2, const struct doc *list, str
     return ERR_OK;
 }
 
+/* ENIs beyond the primary one, attached from the start. */
+static enum err add_enis(struct sim_ec2 *ec2, const struct doc *list, uint32_t instance,
+                         const struct sim_run *run, struct error *error)
+{
+    static const char *const keys[] = { "subnet", "ips", "prefixes", NULL };
+    uint32_t index = 0;
+
+    for (const struct doc *at = doc_first(list); at; at = at->next) {
+        struct sim_problem problem = { 0 };
+        uint64_t ips = 0, prefixes = 0;
+        uint32_t row = 0, token = 0;
+        enum err err = sim_doc_keys(at, "an ENI", keys, error);
+        if (err == ERR_OK) {
+            err = doc_read_u64(doc_get(at, "ips"), "ips", 64, &ips, error);
+        }
+        if (err == ERR_OK) {
+            err = doc_read_u64(doc_get(at, "prefixes"), "prefixes", 64, &prefixes, error);
+        }
+        if (err != ERR_OK) {
+            return err;
+        }
+        uint32_t subnet = sim_subnet_by_name(ec2, doc_text(doc_get(at, "subnet")));
+        if (subnet == ROW_NONE) {
+            return sim_doc_fail(error, at, "an ENI needs a subnet of the scenario");
+        }
+        struct sim_create create = {
+            .subnet = aws_id_slice(&ec2->subnets[subnet].id),
+            .groups = run->groups,
+            .group_count = run->group_count,
+            .ips = (uint32_t)ips,
+            .prefixes = (uint32_t)prefixes,
+        };
+        const struct instance_type *type = &ec2->instances[instance].type;
+        if (++index >= type->enis || 1 + ips + prefixes > type->ips_per_eni) {
+            return sim_doc_fail(error, at, "more than instance type %.*s takes",
+                                SLICE_ARG(type->name));
+        }
+        if (!sim_eni_create(ec2, &create, &row, &token, &problem)) {
+            return sim_doc_fail(error, at, "%s: %s", problem.code, problem.message);
+        }
+        sim_eni_join(ec2, row, instance, index, true);
+        ec2->enis[row].now.delete_on_termination = true;
+    }
+    return ERR_OK;
+}
+
 /* The count-th of several gets ids and names of its own: "i-node" becomes "i-node-3". */
 static enum err run_one(struct sim_ec2 *ec2, const struct doc *row, struct sim_run *run,
                         uint64_t number, bool several, struct error *error)
@@ -335,13 +381,14 @@ static enum err run_one(struct sim_ec2 *ec2, const struct doc *row, struct sim_r
     if (name.len > 0) {
         sim_tags_set(ec2, &ec2->instances[instance].tags, SLICE("Name"), name);
     }
-    return sim_doc_tags(ec2, doc_get(row, "tags"), &ec2->instances[instance].tags, error);
+    enum err err = sim_doc_tags(ec2, doc_get(row, "tags"), &ec2->instances[instance].tags, error);
+    return err == ERR_OK ? add_enis(ec2, doc_get(row, "enis"), instance, run, error) : err;
 }
 
 static enum err read_instance(struct sim_ec2 *ec2, const struct doc *row, struct error *error)
 {
     static const char *const keys[] = { "id", "name", "type", "subnet", "groups", "role", "count",
-                                        "tags", "secondary_ips", "prefixes",
+                                        "tags", "secondary_ips", "prefixes", "enis",
                                         /* of the players of nodes */
                                         "node", "labels", "annotations", "max_pods", "agent",
                                         "taints", NULL };

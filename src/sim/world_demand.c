@@ -19,6 +19,11 @@ static void add_pods(struct world *world, const struct act *act, bool job)
     uint32_t workload = world_workload(world, act->name, job);
 
     world->workloads[workload].lifetime_ns = act->lifetime_ns;
+    uint32_t node = act->on.len > 0 ? world_node_find(world, act->on) : ROW_NONE;
+    if (node != ROW_NONE && world->nodes[node].phase == NODE_UP) {
+        world_work_place(world, workload, act->count, node);
+        return;
+    }
     world_work_scale(world, workload, world->workloads[workload].count + act->count);
 }
 

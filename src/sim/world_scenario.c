@@ -281,8 +281,8 @@ static enum err read_act(struct world *world, const struct doc *row, struct erro
     static const char *const keys[] = { "pods",   "jobs",     "scale",  "restart", "nodes",
                                         "remove", "evacuate", "cordon", "vanish",  "drain",
                                         "agents", "at",       "every",  "until",   "lifetime",
-                                        "over",   "count",    "free",   NULL };
-    struct act act = { .until_ns = UINT64_MAX };
+                                        "over",   "count",    "free",   "on",      NULL };
+    struct act act = { .until_ns = UINT64_MAX, .on = doc_text(doc_get(row, "on")) };
     uint64_t count = 1, free = 0;
     bool known = false;
 
@@ -321,6 +321,9 @@ static enum err read_act(struct world *world, const struct doc *row, struct erro
         return err;
     }
     act.count = act.kind == ACT_DO_DRAIN ? (uint32_t)free : scaled(world, count);
+    if (act.on.len > 0 && act.kind != ACT_DO_PODS) {
+        return sim_doc_fail(error, row, "only pods can be on a node from the start");
+    }
     if (act.kind == ACT_DO_DRAIN && sim_subnet_by_name(world->ec2, act.name) == ROW_NONE) {
         return sim_doc_fail(error, row, "no subnet %.*s", SLICE_ARG(act.name));
     }

@@ -122,6 +122,15 @@ void world_work_scale(struct world *world, uint32_t workload, uint32_t count)
     world_schedule(world);
 }
 
+void world_work_place(struct world *world, uint32_t workload, uint32_t count, uint32_t node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t pod = world_pod_new(world, workload, world->workloads[workload].lifetime_ns);
+        enlist(world, pod);
+        world_pod_bind(world, pod, node);
+    }
+}
+
 /* The oldest pod of an earlier generation; ROW_NONE: all are new. */
 static uint32_t old_pod(const struct world *world, const struct workload *work)
 {
