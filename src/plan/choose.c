@@ -4,6 +4,8 @@
  * Knows what must fit (zone, pool, tags, routes, reserve, blocks) and the pool's strategy. Refuses
  * to know why the node wants an ENI.
  */
+#include <assert.h>
+
 #include "state.h"
 
 /* The subnet whose routes an ENI of this node must share: the pods' own under custom networking. */
@@ -117,8 +119,7 @@ static uint32_t another_foothold(const struct planner *p, const struct node_row 
         uint32_t subnet = zone->subnets[i];
         enum subnet_state state = subnet_state_of(p, node->pool, subnet);
         if ((state != SUBNET_Healthy && state != SUBNET_Low) || has_eni_in(node, subnet) ||
-            !choose_fits(p, node, subnet) ||
-            room_in(p, node, subnet, v) < (v->prefixes ? plenty / PREFIX_IPS + 1 : plenty)) {
+            !choose_fits(p, node, subnet) || room_in(p, node, subnet, v) < plenty) {
             continue;
         }
         if (best == NONE || better(p, node, subnet, best)) {
@@ -160,9 +161,9 @@ bool choose_early(const struct planner *p, const struct node_row *node, const st
                   struct choice *ret)
 {
     uint32_t ips = node_early_ips(v);
-    /* In prefix mode a bare ENI is of use only where the agent finds blocks later. */
-    uint32_t subnet = best_with(p, node, v, v->prefixes ? 1 : ips, true);
+    uint32_t subnet = best_with(p, node, v, ips, true);
 
+    assert(!v->prefixes); /* an agent in prefix mode keeps no early one */
     subnet = subnet == NONE ? another_foothold(p, node, v) : subnet;
     if (subnet == NONE) {
         return false;

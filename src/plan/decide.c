@@ -187,7 +187,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (total >= v->max_pods) {
         return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
     }
-    if (!v->low && !v->short_now && !short_of_min) {
+    if (!v->low && !short_of_min) {
         return want_early(p, node, v, PLAN_DECISION_Enough);
     }
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {

@@ -288,11 +288,10 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
 
 static bool lasts(const struct planner *p, const struct node_row *node, uint32_t subnet)
 {
-    return subnet != NONE && p->subnets[subnet].known && !p->subnets[subnet].excluded &&
-           !subnet_dying(p, node->pool, subnet);
+    return subnet != NONE && p->subnets[subnet].known && !subnet_dying(p, node->pool, subnet);
 }
 
-/* Addresses that may still be added to ENIs in subnets that last, those on their way included.
+/* Addresses that may still be added to ENIs in subnets that last; asked when none is on its way.
  * What the agent moves from here to `addresses` leaves the sum as it was: a count of some
  * minutes ago still tells how far the node can go. */
 static uint32_t lasting_room(const struct planner *p, const struct node_row *node,
@@ -304,14 +303,6 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
         const struct node_eni *eni = &node->enis[i];
         uint32_t used = (uint32_t)eni->ips + eni->prefixes;
         if (node_eligible(p, node, eni) && used < v->k && lasts(p, node, eni->subnet)) {
-            slots += v->k - used;
-        }
-    }
-    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
-        const struct order *order = &p->orders[i];
-        uint32_t used = order->ips + order->prefixes;
-        if (order->kind == ORDER_ATTACH && !order->over && !order->listed &&
-            !is_listed(node, order) && used < v->k && lasts(p, node, order->subnet)) {
             slots += v->k - used;
         }
     }

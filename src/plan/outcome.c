@@ -147,8 +147,9 @@ static void keep_leftover(struct planner *p, const struct order *order,
     leftover->ordered = false;
     leftover->tries++;
     /* The instance will not take it: it goes at once instead of waiting for a need. */
-    leftover->doomed = leftover->doomed || code == CLOUD_ATTACH_LIMIT ||
-                       code == CLOUD_INSTANCE_GONE || order->node == NONE;
+    if (code == CLOUD_ATTACH_LIMIT || code == CLOUD_INSTANCE_GONE || order->node == NONE) {
+        leftover->doomed = true;
+    }
 }
 
 /* Nobody knows whether it was done: the debit stands and the same token goes out again. */

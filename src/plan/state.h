@@ -424,7 +424,7 @@ struct view {
     bool will_grow;     /* once it adopts what is coming */
     bool fails;         /* the agent is low and gets nothing: it falls silent for 120 s */
     bool new_eni_later; /* it can make an ENI of its own in a subnet that lasts */
-    uint32_t room;      /* what ENIs in subnets that last, adopted or coming, can still take */
+    uint32_t room;      /* what ENIs in subnets that last, adopted or not, can still take */
     uint32_t reach;     /* pods that the node should be able to take without help */
     uint32_t ahead;     /* pods that may come while an ENI is attached and adopted */
 };

@@ -603,17 +603,21 @@ TEST(plan_leftover, in_another_zone_or_nowhere_is_deleted_and_not_attached)
     story_end(s);
 }
 
-TEST(plan_leftover, an_instance_that_is_gone_takes_none)
+TEST(plan_leftover, for_an_instance_or_a_node_that_is_gone_is_deleted_at_once)
 {
-    struct story *s = needy();
-
-    story_go(s);
-    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
-    story_forget(s);
-    story_ends(s, CLOUD_FAILED, CLOUD_INSTANCE_GONE, "eni-made");
-    story_wait(s, 1);
-    story_saw(s, "delete eni-made");
-    story_end(s);
+    for (int node = 0; node < 2; node++) {
+        struct story *s = needy();
+        story_go(s);
+        story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+        story_forget(s);
+        if (node) {
+            node_gone(s, "n1");
+        }
+        story_ends(s, CLOUD_FAILED, node ? CLOUD_INVALID : CLOUD_INSTANCE_GONE, "eni-made");
+        story_wait(s, 1);
+        story_saw(s, "delete eni-made");
+        story_end(s);
+    }
 }
 
 TEST(plan_leftover, waits_as_long_as_the_configuration_says)
