@@ -156,6 +156,7 @@ enum act_kind {
 struct act {
     enum act_kind kind;
     struct slice name;
+    struct slice on; /* pods: the node that they are bound to; empty: the scheduler chooses */
     uint64_t at_ns, every_ns, until_ns, lifetime_ns, over_ns;
     uint32_t count, from, begun;
     bool started;
@@ -321,6 +322,8 @@ uint32_t world_workload(struct world *world, struct slice name, bool job);
 void world_schedule(struct world *world);
 void world_work_running(struct world *world, uint32_t pod);
 void world_work_scale(struct world *world, uint32_t workload, uint32_t count);
+/* More pods, all of them on this node; should they be lost, the scheduler finds them another. */
+void world_work_place(struct world *world, uint32_t workload, uint32_t count, uint32_t node);
 void world_work_restart(struct world *world, uint32_t workload, uint32_t surge);
 /* A Deployment puts another one in its place. */
 void world_work_lost(struct world *world, uint32_t pod);
