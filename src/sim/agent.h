@@ -83,8 +83,13 @@ bool store_sync(struct agent_eni *eni, const struct eni *truth);
 /* Takes a cidr that no pod uses out of the ENI. */
 void store_remove_cidr(struct agent_eni *eni, uint32_t index);
 void store_stats(const struct agent_store *store, struct store_stats *ret);
+/* The ENI at which a walk over all of them begins. The real store is a Go map: up to eight entries
+ * lie in one group of eight slots, in order of insertion, and a walk begins at any of the slots and
+ * goes round (internal/runtime/maps of Go 1.26). So the eldest ENI, the primary one, comes first in
+ * seven walks of eight when there are two. 0 when there is none. */
+uint32_t store_walk(const struct agent_store *store, struct prng *prng);
 uint32_t store_cooling(const struct agent_store *store, uint64_t now_ns);
-/* The search begins anywhere, as a walk through a Go map does. */
+/* The search begins where store_walk says. */
 bool store_assign(struct agent_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
                   uint32_t *ret_ip);
 bool store_holds(const struct agent_store *store, uint64_t pod, uint32_t *ret_ip);

@@ -200,7 +200,7 @@ static void start_increase(struct sim_agent *agent)
         return;
     }
     uint32_t count = agent->store.count;
-    uint32_t first = count ? (uint32_t)prng_below(&agent->prng, count) : 0;
+    uint32_t first = store_walk(&agent->store, &agent->prng);
     for (uint32_t i = 0; i < count; i++) {
         const struct agent_eni *eni = &agent->store.enis[(first + i) % count];
         bool barred = eni->trunk || eni->excluded ||
@@ -448,7 +448,9 @@ static void step_setup_new(struct sim_agent *agent)
 static void start_decrease(struct sim_agent *agent, uint32_t over)
 {
     uint32_t count = agent->store.count;
-    uint32_t first = count ? (uint32_t)prng_below(&agent->prng, count) : 0;
+    /* It walks over a copy of the map, which was filled by a walk over the map. */
+    uint32_t first = store_walk(&agent->store, &agent->prng) +
+                     store_walk(&agent->store, &agent->prng);
 
     agent_todo_clear(agent);
     for (uint32_t i = 0; i < count; i++) {

@@ -269,10 +269,22 @@ static bool assign_from(struct agent_eni *eni, struct agent_cidr *cidr, uint64_t
     return false;
 }
 
+uint32_t store_walk(const struct agent_store *store, struct prng *prng)
+{
+    enum { SLOTS = 8 };
+    uint32_t count = store->count;
+
+    if (count > SLOTS) { /* spread by hash over more groups */
+        return (uint32_t)prng_below(prng, count);
+    }
+    uint32_t slot = (uint32_t)prng_below(prng, SLOTS);
+    return slot < count ? slot : 0;
+}
+
 bool store_assign(struct agent_store *store, struct prng *prng, uint64_t now_ns, uint64_t pod,
                   uint32_t *ret_ip)
 {
-    uint32_t first = store->count ? (uint32_t)prng_below(prng, store->count) : 0;
+    uint32_t first = store_walk(store, prng);
 
     for (uint32_t i = 0; i < store->count; i++) {
         struct agent_eni *eni = &store->enis[(first + i) % store->count];
@@ -362,7 +374,7 @@ static bool required(const struct agent_store *store, const struct agent_eni *en
 struct agent_eni *store_deletable(struct agent_store *store, struct prng *prng, uint64_t now_ns,
                                   const struct store_targets *targets, uint64_t *ret_wake_ns)
 {
-    uint32_t first = store->count ? (uint32_t)prng_below(prng, store->count) : 0;
+    uint32_t first = store_walk(store, prng);
 
     *ret_wake_ns = UINT64_MAX;
     for (uint32_t i = 0; i < store->count; i++) {

@@ -9,8 +9,12 @@
 
 #define AGENT_SPREAD_NS (3 * SIM_S) /* between the first and the last agent's start */
 #define REGISTER_NS (25 * SIM_S)    /* from launch to the Node object */
-#define DRAIN_NS (30 * SIM_S)       /* from the eviction of pods to the instance's end */
-#define DELETE_NS (20 * SIM_S)      /* from an instance's end to its Node's */
+/* From there to the agent's start, for the pod, its image and its init container: published timelines
+ * have about 20 s with the image on the disk (karpenter-provider-aws #4548) and 55 s without
+ * (amazon-vpc-cni-k8s #1425); the shorter this is, the less time there is to help. */
+#define AGENT_FIRST_NS (5 * SIM_S)
+#define DRAIN_NS (30 * SIM_S)  /* from the eviction of pods to the instance's end */
+#define DELETE_NS (20 * SIM_S) /* from an instance's end to its Node's */
 
 enum { TRACED_NODES = 64 };
 enum { HOST_PODS = 2 }; /* aws-node, kube-proxy: no address of their own */
@@ -507,7 +511,7 @@ void world_node_due(struct world *world, uint32_t row)
 
     switch (node->phase) {
     case NODE_LAUNCHING:
-        come_up(world, row, SIM_S);
+        come_up(world, row, AGENT_FIRST_NS + world_draw(world, row, 2, AGENT_SPREAD_NS));
         node = &world->nodes[row];
         if (node->leaves_ns) {
             timers_set(&world->node_timers, row, node->leaves_ns);
