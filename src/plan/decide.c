@@ -23,7 +23,7 @@ static const uint64_t FRESH_BARE_NS = MINUTE_NS;
 /* Pods that wait so long although the agent could grow: it is in its cooldown, or the counts
  * deceive. */
 static const uint64_t STUCK_NS = 20 * SECOND_NS;
-static const uint64_t ADOPTION_NS = 5 * MINUTE_NS;
+static const uint64_t UNADOPTED_NS = 5 * MINUTE_NS;
 
 struct plan_want {
     enum node_want want;
@@ -113,6 +113,12 @@ static enum plan_decision_kind on_its_way(const struct planner *p, const struct 
     return ledger_active(p, node) ? PLAN_DECISION_Attaching : PLAN_DECISION_Adopting;
 }
 
+/* It freed the last one soon: what it does not need at once it would free again. */
+static bool hands_back(const struct planner *p, const struct node_row *node, const struct view *v)
+{
+    return p->now_ns < node->hand_back_ns && !v->short_now && (v->mode == MODE_IP || v->left > 0);
+}
+
 static struct plan_want want_bare(const struct planner *p, const struct node_row *node)
 {
     if (p->now_ns < node->hand_back_ns) {
@@ -130,7 +136,7 @@ static struct plan_want want_early(const struct planner *p, const struct node_ro
         return nothing(
             on_its_way(p, node)); /* one after the other: the next when this one is adopted */
     }
-    if (node_is_ahead(v) || node->unschedulable || !node_keeps_bare(p, v)) {
+    if (node_is_ahead(v) || node->unschedulable || !node_keeps_early(p, node, v)) {
         return nothing(otherwise);
     }
     if (v->slots_used >= v->slots && v->room > 0) {
@@ -215,6 +221,9 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     }
     if (wanted == 0) {
         return nothing(PLAN_DECISION_Enough);
+    }
+    if (hands_back(p, node, v)) {
+        return nothing(PLAN_DECISION_HandedBack);
     }
     if (!serves_itself(p, node) || !p->agent.subnet_discovery || v->slots_used >= v->slots) {
         struct plan_want assign = want_assign(p, node, v, true, filled.slots);
@@ -433,17 +442,17 @@ static void watch_adoption(struct planner *p, uint32_t handle, const struct view
         if (eni->adopted || !node_eligible(p, node, eni)) {
             continue;
         }
-        if (age_ns >= ADOPTION_NS && (v->waiting == 0 || v->avail >= (int32_t)v->waiting)) {
+        if (age_ns >= UNADOPTED_NS && (v->waiting == 0 || v->avail >= (int32_t)v->waiting)) {
             eni->adopted = true; /* nothing contradicts */
             plan_dirty(p, handle);
             continue;
         }
-        if (age_ns >= ADOPTION_NS && !eni->told && plan_acting(p)) {
+        if (age_ns >= UNADOPTED_NS && !eni->told && plan_acting(p)) {
             eni->told = true;
             report_unadopted(p, node, eni);
         }
         uint64_t first_ns = eni->since_ns + 20 * SECOND_NS;
-        uint64_t next_ns = node->enis_asked_ns + (age_ns >= ADOPTION_NS ? MINUTE_NS : apart_ns);
+        uint64_t next_ns = node->enis_asked_ns + (age_ns >= UNADOPTED_NS ? MINUTE_NS : apart_ns);
         uint64_t due_ns = first_ns > next_ns ? first_ns : next_ns;
         if (p->now_ns >= due_ns) {
             (void)plan_observe(p, handle, URGENT_REFRESH);
@@ -645,15 +654,18 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
-/* Pods wait although the agent could grow, and nothing is on its way: how long already? */
+/* Pods wait although the agent could grow, and nothing is on its way: how long already without
+ * any of them served? An agent that gets on, if slower than pods come, needs its slots itself: until
+ * it adopts ours, for which it has no time, it would try in vain to attach its own. */
 static void follow_stuck(struct planner *p, struct node_row *node, const struct view *v)
 {
     bool could = v->short_now && v->can_grow_later && v->coming_enis == 0;
 
     if (!could) {
         node->could_ns = 0;
-    } else if (node->could_ns == 0) {
+    } else if (node->could_ns == 0 || node->holding > node->could_holding) {
         node->could_ns = p->now_ns;
+        node->could_holding = node->holding;
     }
 }
 

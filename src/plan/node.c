@@ -200,14 +200,14 @@ static uint32_t agent_request(const struct view *v)
 }
 
 struct growth {
-    bool now, later;
+    bool now, soon, later; /* after an adoption; after the lead time */
 };
 
 static struct growth subnet_gives(const struct planner *p, const struct node_row *node,
                                   uint32_t subnet, const struct view *v, uint32_t slots,
                                   bool new_eni)
 {
-    struct growth growth = { false, false };
+    struct growth growth = { false, false, false };
 
     if (subnet == NONE) {
         return growth;
@@ -218,12 +218,14 @@ static struct growth subnet_gives(const struct planner *p, const struct node_row
     growth.now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
                  (!v->prefixes || subnet_blocks(s) >= slots);
     growth.later = growth.now && !subnet_dying(p, node->pool, subnet);
+    growth.soon = growth.now && !subnet_ending(p, node->pool, subnet);
     return growth;
 }
 
 static void either(struct growth *sum, struct growth one)
 {
     sum->now = sum->now || one.now;
+    sum->soon = sum->soon || one.soon;
     sum->later = sum->later || one.later;
 }
 
@@ -232,7 +234,7 @@ static void either(struct growth *sum, struct growth one)
 static struct growth grow_on_enis(const struct planner *p, const struct node_row *node,
                                   const struct view *v, bool adopted, bool *spoilt)
 {
-    struct growth sum = { false, false };
+    struct growth sum = { false, false, false };
 
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
@@ -261,7 +263,7 @@ uint32_t node_primary_subnet(const struct node_row *node)
 static struct growth grow_by_eni(const struct planner *p, const struct node_row *node,
                                  const struct view *v)
 {
-    struct growth sum = { false, false };
+    struct growth sum = { false, false, false };
     uint32_t primary = node_primary_subnet(node);
     uint32_t slots = agent_request(v);
 
@@ -321,20 +323,22 @@ static void find_growth(const struct planner *p, const struct node_row *node, st
     struct growth mine = grow_on_enis(p, node, v, true, &spoilt);
     struct growth fresh = grow_by_eni(p, node, v);
     if (spoilt && !p->agent.subnet_discovery) {
-        mine = fresh = (struct growth){ false, false };
+        mine = fresh = (struct growth){ false, false, false };
     }
     v->fails = is_low(v, v->avail, v->addresses) && !mine.now && !fresh.now;
     if (mine.now && !mine.later) {
         /* It nibbles: as long as a dying subnet gives one address a round, it asks for no new
          * ENI. */
         fresh.later = false;
+        fresh.soon = fresh.soon && mine.soon;
     }
     if (p->now_ns + SOONER_NS < node->cooldown_ns) {
-        mine = fresh = (struct growth){ false, false };
+        mine = fresh = (struct growth){ false, false, false };
     }
     v->new_eni_later = fresh.later;
     either(&mine, fresh);
     v->can_grow_now = mine.now;
+    v->can_grow_soon = mine.soon;
     v->can_grow_later = mine.later;
     v->will_grow = grow_on_enis(p, node, v, false, &never).later;
     v->room = lasting_room(p, node, v);
@@ -424,16 +428,25 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
  * kept. */
 uint32_t node_early_ips(const struct view *v)
 {
+    if (v->mode == MODE_IP) {
+        return least(v->warm_ips, v->k);
+    }
     return v->warm_enis == 0 ? 1 : 0;
 }
 
-bool node_keeps_bare(const struct planner *p, const struct view *v)
+bool node_keeps_early(const struct planner *p, const struct node_row *node, const struct view *v)
 {
     int64_t free = (int64_t)v->avail + v->coming;
 
     /* An agent that provisions nothing neither frees it nor fills it: of no use. */
-    if (v->mode != MODE_ENI || p->agent.provisioning_disabled) {
+    if (v->mode == MODE_PREFIX || p->agent.provisioning_disabled) {
         return false;
+    }
+    if (v->mode == MODE_IP) {
+        /* With its targets met it gives the surplus back at once, and mostly begins with the eldest
+         * ENI: ours then holds what is warm, and is kept. Otherwise it is freed a minute later,
+         * unless pods come in that minute: only at the last moment, and not twice. */
+        return v->warm_ips > 0 && !v->prefixes && !v->can_grow_soon && node->hand_backs == 0;
     }
     if (v->warm_enis == 0) {
         /* It frees whatever stands empty as soon as k are free: only near need, lest pods that
@@ -445,7 +458,7 @@ bool node_keeps_bare(const struct planner *p, const struct view *v)
 
 bool node_is_ahead(const struct view *v)
 {
-    if (v->mode == MODE_ENI && v->warm_enis == 0 && v->room > 0) {
+    if ((v->mode == MODE_IP || v->warm_enis == 0) && v->room > 0) {
         return true; /* a second one would stand empty, and be freed */
     }
     return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->reach);

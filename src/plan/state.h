@@ -23,6 +23,9 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define MINUTE_NS (60 * SECOND_NS)
 
+/* From attach to adoption at most: the agent's reconcile, its loop and the attach itself. */
+#define ADOPTION_NS (75 * SECOND_NS)
+
 enum {
     NONE = INDEX_NONE,
     PREFIX_IPS = 16,        /* addresses of a /28 */
@@ -87,7 +90,8 @@ struct link {
     uint8_t term;  /* which selector term: the order of STRATEGY_ORDERED */
     uint8_t state; /* enum subnet_state, with hysteresis */
     bool stated;   /* state was set once */
-    bool dying;    /* as the nodes were last told */
+    bool dying;    /* as the nodes were last told: is not Healthy after the lead time */
+    bool ending;   /* likewise: before an ENI that is attached now would be adopted */
 };
 
 enum {
@@ -172,11 +176,12 @@ struct node_row {
     uint32_t groups;          /* string: the primary ENI's, joined by commas */
     uint32_t holding_at_read; /* pods when the ENIs were read */
     uint64_t enis_asked_ns, observe_sent_ns;
-    uint64_t could_ns;    /* since when pods wait though the agent could grow; 0: they do not */
-    uint64_t cooldown_ns; /* the agent has failed and asks for nothing before this */
-    uint64_t recheck_ns;  /* soon after an adoption the agent gives surplus back: read again then */
-    uint64_t waiting_ns;  /* since when pods wait without a break; 0: none do */
-    uint64_t need_ns;     /* since when it wants something; 0: it does not */
+    uint64_t could_ns;      /* since when pods wait though the agent could grow; 0: they do not */
+    uint32_t could_holding; /* pods that had an address then */
+    uint64_t cooldown_ns;   /* the agent has failed and asks for nothing before this */
+    uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
+    uint64_t waiting_ns; /* since when pods wait without a break; 0: none do */
+    uint64_t need_ns;    /* since when it wants something; 0: it does not */
     uint64_t backoff_ns, mended_ns, recovered_ns;
     uint64_t hand_back_ns;  /* until then an early ENI would be freed again */
     uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
@@ -382,6 +387,7 @@ void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bo
  * subnet's numbers. */
 void subnet_settle(struct planner *p, uint32_t subnet);
 bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet);
+bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet);
 enum subnet_state subnet_state_of(const struct planner *p, uint32_t pool, uint32_t subnet);
 void subnet_tick(struct planner *p);
 
@@ -420,7 +426,7 @@ struct view {
     uint32_t warm_target;       /* free addresses that the agent wants */
     bool low;                   /* the agent would say so, of `left` */
     bool short_now;             /* more pods wait than there are addresses for */
-    bool can_grow_now, can_grow_later;
+    bool can_grow_now, can_grow_soon, can_grow_later;
     bool will_grow;     /* once it adopts what is coming */
     bool fails;         /* the agent is low and gets nothing: it falls silent for 120 s */
     bool new_eni_later; /* it can make an ENI of its own in a subnet that lasts */
@@ -437,8 +443,8 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips);
 bool node_is_ahead(const struct view *v);
 /* Addresses of an ENI that comes ahead of need. */
 uint32_t node_early_ips(const struct view *v);
-/* A bare ENI, or any before it is low, would be kept. */
-bool node_keeps_bare(const struct planner *p, const struct view *v);
+/* An ENI that comes ahead of need would be kept. */
+bool node_keeps_early(const struct planner *p, const struct node_row *node, const struct view *v);
 /* Of a node whose ENIs are known. */
 uint32_t node_primary_subnet(const struct node_row *node);
 bool node_eligible(const struct planner *p, const struct node_row *node,

@@ -128,13 +128,18 @@ bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet)
     return p->pools[pool].links[subnet].dying;
 }
 
-static bool dying_now(const struct pool *pool, const struct subnet_row *s, const struct link *link)
+bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet)
+{
+    return p->pools[pool].links[subnet].ending;
+}
+
+/* Once foreseen, half as much again must be left before it counts as averted. */
+static bool ends_within(const struct subnet_row *s, const struct link *link, uint64_t lead_ns,
+                        bool foreseen)
 {
     uint64_t in_ns = (uint64_t)subnet_exhausted_in_s(s) * SECOND_NS;
-    /* Once foreseen, half as much again must be left before it counts as averted. */
-    uint64_t lead_ns = link->dying ? pool->lead_ns + pool->lead_ns / 2 : pool->lead_ns;
 
-    return link->state != SUBNET_Healthy || in_ns <= lead_ns;
+    return link->state != SUBNET_Healthy || in_ns <= (foreseen ? lead_ns + lead_ns / 2 : lead_ns);
 }
 
 static void dirty_group(struct planner *p, uint32_t pool, uint32_t zone)
@@ -158,11 +163,13 @@ static void settle_link(struct planner *p, uint32_t pool, uint32_t subnet)
 
     link->state = (uint8_t)state;
     link->stated = true;
-    bool dying = dying_now(&row->pool, s, link);
-    if (stated && state == old && dying == link->dying) {
+    bool dying = ends_within(s, link, row->pool.lead_ns, link->dying);
+    bool ending = ends_within(s, link, ADOPTION_NS, link->ending);
+    if (stated && state == old && dying == link->dying && ending == link->ending) {
         return;
     }
     link->dying = dying;
+    link->ending = ending;
     if (link->member && (!stated || state != old)) {
         pools_touch(p, pool, true);
         report_subnet(p, pool, subnet, stated ? old : SUBNET_Healthy);

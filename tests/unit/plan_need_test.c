@@ -248,6 +248,22 @@ TEST(plan_need, keeps_spare_addresses_back_where_a_subnet_is_low)
     story_end(s);
 }
 
+/* Its pods come faster than it refills. An ENI of ours would wait for a minute without such growth
+ * until it is adopted, and take the slot that the agent needs meanwhile. */
+TEST(plan_need, leaves_an_agent_its_slots_that_gets_on_if_slowly)
+{
+    struct story *s = two_subnets(200);
+
+    story_pods(s, "n1", 5, 2);
+    story_go(s);
+    for (uint32_t served = 6; served < 12; served++) {
+        story_wait(s, 12);
+        story_pods(s, "n1", served, 2);
+    }
+    story_saw_nothing(s);
+    story_end(s);
+}
+
 TEST(plan_need, serves_a_node_whose_agent_gets_nowhere_although_it_could)
 {
     struct story *s = two_subnets(200);
@@ -277,7 +293,7 @@ TEST(plan_need, reads_again_when_pods_wait_although_there_seem_to_be_addresses)
 {
     struct story *s = two_subnets(0);
 
-    s->agent.warm_ip_target = 5;
+    s->agent.minimum_ip_target = 5;
     story_pods(s, "n1", 0, 0);
     story_go(s);
     story_wait(s, 60);
@@ -348,19 +364,40 @@ TEST(plan_modes, warm_eni_target_0_gets_less_than_an_eni)
     story_end(s);
 }
 
-TEST(plan_modes, warm_ip_target_gets_nothing_early_and_enough_when_short)
+TEST(plan_modes, warm_ip_target_gets_its_warm_addresses_early_but_once)
 {
     struct story *s = two_subnets(200);
 
     s->agent.warm_ip_target = 3;
     story_pods(s, "n1", 1, 0);
     story_go(s);
+    story_wait(s, 60);
+    story_saw_nothing(s);
     story_free(s, "a", 20);
     story_wait(s, 60);
-    story_saw_nothing(s); /* a bare ENI would be freed after a minute */
-    story_free(s, "a", 0);
+    story_saw(s, "attach n1 subnet-b ips=3 index=2 forecast");
+    /* The agent gave the surplus back from ours, not from the primary ENI, and then freed it. */
+    story_forget(s);
+    story_forget_eni(s, "eni-new1");
+    story_enis(s, "n1");
+    story_wait(s, 1200);
     story_saw_nothing(s);
+    story_end(s);
+}
+
+TEST(plan_modes, warm_ip_target_is_given_enough_when_it_is_short)
+{
+    struct story *s = two_subnets(200);
+
+    s->agent.warm_ip_target = 3;
+    s->subnets[1].free = 0;
+    story_pods(s, "n1", 1, 0);
+    story_go(s);
+    story_free(s, "a", 0);
     story_pods(s, "n1", 3, 0);
+    story_wait(s, 1);
+    story_saw_nothing(s);
+    story_free(s, "b", 200);
     /* One is short; the rest is for what comes while the agent is silent after its failure. */
     story_saw(s, "attach n1 subnet-b ips=5 index=2 forecast");
     story_end(s);
