@@ -30,6 +30,7 @@ struct api *api_new(void)
     arena_init(&api->memory);
     interner_init(&api->names);
     interner_init(&api->events);
+    interner_init(&api->told);
     index_init(&api->node_index, node_key);
     for (size_t i = 0; i < sizeof(api->scratch) / sizeof(api->scratch[0]); i++) {
         buf_init(&api->scratch[i], TEXT_MAX);
@@ -102,6 +103,7 @@ void api_free(struct api *api)
     index_done(&api->node_index);
     interner_done(&api->names);
     interner_done(&api->events);
+    interner_done(&api->told);
     arena_done(&api->memory);
     mem_free(api);
 }

@@ -127,6 +127,7 @@ struct api {
     struct api_object *objects;
     uint32_t object_count, object_capacity;
     struct interner events; /* names of Events that were written */
+    struct interner told;   /* "Reason name" of each: what is said of which object */
     uint64_t events_written, events_repeated;
     struct api_change *changes; /* a ring */
     uint32_t change_begin, change_count, change_capacity;

@@ -126,6 +126,9 @@ static void create_event(struct api *api, struct arena *arena, const struct doc 
         return;
     }
     (void)interner_add(&api->events, name);
+    (void)interner_add(
+        &api->told, arena_printf(arena, "%.*s %.*s", SLICE_ARG(doc_text(doc_get(body, "reason"))),
+                                 SLICE_ARG(doc_text(doc_at(body, "regarding", "name")))));
     api->events_written++;
     *ret = (struct api_response){ 201, SLICE("application/json"), SLICE("{}"), API_NONE };
 }

@@ -56,6 +56,32 @@ struct slice world_trace(const struct world *world)
     return buf_slice(&world->trace);
 }
 
+bool world_condition(const struct world *world, struct slice node, struct slice type,
+                     struct slice *ret_status, struct slice *ret_reason)
+{
+    for (uint32_t i = 0; world->api && i < world->api->node_count; i++) {
+        const struct api_node *row = &world->api->nodes[i];
+        const struct api_condition *found = row->used && slice_eq(row->name, node)
+                                                ? api_find_condition(row, type)
+                                                : NULL;
+        if (found) {
+            *ret_status = found->status;
+            *ret_reason = found->reason;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool world_told(const struct world *world, struct slice reason, struct slice name)
+{
+    char text[256];
+    int len = snprintf(text, sizeof(text), "%.*s %.*s", SLICE_ARG(reason), SLICE_ARG(name));
+
+    return world->api && len > 0 && (size_t)len < sizeof(text) &&
+           interner_find(&world->api->told, (struct slice){ text, (size_t)len }) != INDEX_NONE;
+}
+
 /* ---- the controller's process ---- */
 
 void world_start_engine(struct world *world)
