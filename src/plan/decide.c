@@ -654,9 +654,9 @@ static void count_waiting(struct planner *p, struct node_row *node, bool waits)
     }
 }
 
-/* Pods wait although the agent could grow, and nothing is on its way: how long already without
- * any of them served? An agent that gets on, if slower than pods come, needs its slots itself: until
- * it adopts ours, for which it has no time, it would try in vain to attach its own. */
+/* Pods wait although the agent could grow, and nothing is on its way: how long already without any
+ * of them served? An agent that gets on, if slower than pods come, needs its slots itself: it would
+ * try in vain to attach its own until it adopts ours, for which it finds no time. */
 static void follow_stuck(struct planner *p, struct node_row *node, const struct view *v)
 {
     bool could = v->short_now && v->can_grow_later && v->coming_enis == 0;

@@ -9,8 +9,8 @@
 
 #define AGENT_SPREAD_NS (3 * SIM_S) /* between the first and the last agent's start */
 #define REGISTER_NS (25 * SIM_S)    /* from launch to the Node object */
-/* From there to the agent's start, for the pod, its image and its init container: published timelines
- * have about 20 s with the image on the disk (karpenter-provider-aws #4548) and 55 s without
+/* From there to the agent's start, for the pod, its image and its init container. Published
+ * timelines have about 20 s (karpenter-provider-aws #4548), and 55 s when the image is pulled
  * (amazon-vpc-cni-k8s #1425); the shorter this is, the less time there is to help. */
 #define AGENT_FIRST_NS (5 * SIM_S)
 #define DRAIN_NS (30 * SIM_S)  /* from the eviction of pods to the instance's end */
