@@ -56,6 +56,7 @@ enum err cli_status(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_forecast(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_events(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_explain(struct cli *cli, struct slice node, struct error *error) ERR_CHECKED;
+enum err cli_snapshot(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_doctor(struct cli *cli, struct error *error) ERR_CHECKED;
 
 /* ---- what goes out (output.c) ---- */

@@ -120,6 +120,9 @@ static enum err dispatch(struct cli *cli, const struct slice *operands, size_t c
     if (slice_is(command, "doctor")) {
         return cli_doctor(cli, error);
     }
+    if (slice_is(command, "snapshot")) {
+        return cli_snapshot(cli, error);
+    }
     *ret_usage = true;
     return error_set(error, ERR_INVALID,
                      "unknown command \"%.*s\": use status, forecast, events, explain, doctor, "

@@ -126,6 +126,56 @@ static void write_table(struct arena *arena, const struct simulation *simulation
     table_print(&table, "", out);
 }
 
+/* ---- subnets ---- */
+
+struct subnet_use {
+    uint32_t begin, least, end;
+};
+
+static struct subnet_use use_of(const struct world_series *series, uint32_t subnet)
+{
+    const uint32_t *free = series->free + subnet;
+    struct subnet_use use = { .begin = free[0],
+                              .least = UINT32_MAX,
+                              .end = free[(series->count - 1) * series->subnet_count] };
+
+    for (uint32_t i = 0; i < series->count; i++) {
+        uint32_t now = free[i * series->subnet_count];
+        use.least = now < use.least ? now : use.least;
+    }
+    return use;
+}
+
+/* "at the begin, at least, at the end" for each column that was played. */
+static void write_subnets(struct arena *arena, const struct simulation *simulation, struct buf *out)
+{
+    const struct world_series *any = NULL;
+    struct table table;
+
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        const struct simulated *one = &simulation->columns[column];
+        any = one->there && one->series.count > 0 ? &one->series : any;
+    }
+    table_init(&table, arena, "FREE: BEGIN, LEAST, END|>OF|>AGENT ALONE|>WITH HEADROOM|>ORACLE");
+    for (uint32_t i = 0; any && i < any->subnet_count; i++) {
+        table_add(&table, any->subnets[i]);
+        table_addf(&table, "%u", any->totals[i]);
+        for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+            const struct simulated *one = &simulation->columns[column];
+            if (!one->there || one->series.count == 0) {
+                table_add(&table, SLICE("-"));
+                continue;
+            }
+            struct subnet_use use = use_of(&one->series, i);
+            table_addf(&table, "%u, %u, %u", use.begin, use.least, use.end);
+        }
+    }
+    if (!table_empty(&table)) {
+        buf_add_char(out, '\n');
+        table_print(&table, "", out);
+    }
+}
+
 static void write_violations(const struct simulation *simulation, struct buf *out)
 {
     for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
@@ -160,6 +210,23 @@ static void json_number(struct json_out *json, const char *key, double value)
     json_raw(json, buf_slice(&out));
 }
 
+static void json_subnets(struct json_out *json, const struct world_series *series)
+{
+    json_key(json, "subnets");
+    json_begin_array(json);
+    for (uint32_t i = 0; series->count > 0 && i < series->subnet_count; i++) {
+        struct subnet_use use = use_of(series, i);
+        json_begin_object(json);
+        json_field_text(json, "subnet", series->subnets[i]);
+        json_field_u64(json, "total", series->totals[i]);
+        json_field_u64(json, "free_begin", use.begin);
+        json_field_u64(json, "free_least", use.least);
+        json_field_u64(json, "free_end", use.end);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
 static void json_column(struct json_out *json, const struct simulated *one)
 {
     const struct world_result *r = &one->result;
@@ -183,6 +250,7 @@ static void json_column(struct json_out *json, const struct simulated *one)
     json_field_u64(json, "launch_failures", r->launch_failures);
     json_field_u64(json, "nodes_max", r->nodes_max);
     json_field_u64(json, "steps", r->steps);
+    json_subnets(json, &one->series);
     json_key(json, "violations");
     json_begin_array(json);
     for (uint32_t i = 0; i < one->violation_count; i++) {
@@ -394,6 +462,7 @@ static enum err write_all(struct arena *arena, const struct options *options,
         write_json(simulation, &out);
     } else if (err == ERR_OK) {
         write_table(arena, simulation, &out);
+        write_subnets(arena, simulation, &out);
         write_violations(simulation, &out);
     }
     if (err == ERR_OK) {

@@ -145,6 +145,17 @@ static void take_subnets(struct survey *survey, const struct subnet *subnets, ui
     survey->subnet_count = count;
 }
 
+static void add_enis(struct survey *survey, const struct plan_event *event)
+{
+    mem_reserve(&survey->enis, &survey->eni_capacity, survey->eni_count + event->enis.count,
+                sizeof(*survey->enis));
+    for (uint32_t i = 0; i < event->enis.count; i++) {
+        if (event->enis.enis[i].instance.text[0] != '\0') {
+            survey->enis[survey->eni_count++] = copy_eni(survey->arena, &event->enis.enis[i]);
+        }
+    }
+}
+
 /* What is known of the instances that the answer is complete for is replaced. */
 static void take_enis(struct survey *survey, const struct plan_event *event)
 {
@@ -160,11 +171,7 @@ static void take_enis(struct survey *survey, const struct plan_event *event)
         }
     }
     survey->eni_count = kept;
-    mem_reserve(&survey->enis, &survey->eni_capacity, kept + event->enis.count,
-                sizeof(*survey->enis));
-    for (uint32_t i = 0; i < event->enis.count; i++) {
-        survey->enis[survey->eni_count++] = copy_eni(survey->arena, &event->enis.enis[i]);
-    }
+    add_enis(survey, event);
 }
 
 static void take_groups(struct survey *survey, const struct plan_event *event)
@@ -177,6 +184,15 @@ static void take_groups(struct survey *survey, const struct plan_event *event)
     }
     survey->groups = rows;
     survey->group_count = event->groups.count;
+}
+
+static void take_type(struct survey *survey, const struct instance_type *type)
+{
+    mem_reserve(&survey->types, &survey->type_capacity, survey->type_count + 1,
+                sizeof(*survey->types));
+    struct instance_type *row = &survey->types[survey->type_count++];
+    *row = *type;
+    row->name = arena_slice(survey->arena, type->name);
 }
 
 static void take_pods(struct survey *survey, const struct plan_event *event)
@@ -221,9 +237,12 @@ static void witness(void *witness_of, const struct plan_event *event)
     case PLAN_GROUPS:
         take_groups(survey, event);
         break;
-    case PLAN_CLOUD:
-        survey->cloud = event->cloud.code;
-        survey->cloud_message = arena_slice(survey->arena, event->cloud.message);
+    case PLAN_SWEEP: /* all there are */
+        survey->eni_count = 0;
+        add_enis(survey, event);
+        break;
+    case PLAN_TYPE:
+        take_type(survey, &event->type);
         break;
     default: /* time, health of watches, leadership: not what the cluster is */
         break;
@@ -266,6 +285,7 @@ void survey_done(struct survey *survey)
     mem_free(survey->pools);
     mem_free(survey->eniconfigs);
     mem_free(survey->enis);
+    mem_free(survey->types);
 }
 
 bool survey_selects(const struct pool *pool, const struct subnet *subnet)

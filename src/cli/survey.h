@@ -37,12 +37,11 @@ struct survey {
     uint32_t subnet_count;
     const struct plan_group *groups;
     uint32_t group_count;
-    /* of the nodes' instances; addresses are counted, not kept */
+    /* attached to an instance; addresses are counted, not kept */
     struct eni *enis;
     uint32_t eni_count, eni_capacity;
-    /* what EC2 as a whole is like */
-    enum cloud_code cloud;
-    struct slice cloud_message;
+    struct instance_type *types;
+    uint32_t type_count, type_capacity;
 };
 
 /* An engine that looks and changes nothing runs until its first plan is made. Done with
