@@ -3,63 +3,62 @@
  * ENI goes beyond a limit or into another zone, and at rest no debit and no leftover remains. A
  * failing seed is printed; CHAOS_SEED=N runs it alone, CHAOS_SEEDS=N runs that many.
  */
-#include <headroom/prng.h>
-
-#include "plan_fixture.h"
+#include "plan_chaos.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SEEDS = 60, HAPPENINGS = 250, NODES = 8, SUBNETS = 6 };
+enum { SEEDS = 60, HAPPENINGS = 250 };
 
-static const char *const letters[SUBNETS] = { "a", "b", "c", "d", "e", "f" };
-static const char *const node_names[NODES] = { "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7" };
+const char *const chaos_letters[CHAOS_SUBNETS] = { "a", "b", "c", "d", "e", "f" };
+const char *const chaos_nodes[CHAOS_NODES] = { "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7" };
 
-static uint32_t below(struct prng *prng, uint32_t limit)
+uint32_t chaos_below(struct prng *prng, uint32_t limit)
 {
     return (uint32_t)prng_below(prng, limit);
 }
 
-static struct story *chaos_cluster(struct prng *prng)
+struct story *chaos_cluster(struct prng *prng)
 {
     static const char *const types[] = { "t3.medium", "m5.large", "m5.xlarge", "t3.small" };
     struct story *s = story_begin();
 
     s->config.seed = prng_next(prng);
-    for (uint32_t i = 0; i < SUBNETS; i++) {
-        struct story_subnet *subnet = story_subnet(s, letters[i], below(prng, 250));
+    for (uint32_t i = 0; i < CHAOS_SUBNETS; i++) {
+        struct story_subnet *subnet = story_subnet(s, chaos_letters[i], chaos_below(prng, 250));
         subnet->zone = i % 2 ? "us-west-2b" : "us-west-2a";
-        if (below(prng, 4) == 0) {
-            story_tag(subnet, "kubernetes.io/role/cni", below(prng, 2) ? "1" : "0");
+        if (chaos_below(prng, 4) == 0) {
+            story_tag(subnet, "kubernetes.io/role/cni", chaos_below(prng, 2) ? "1" : "0");
         }
     }
-    for (uint32_t i = 0; i < NODES; i++) {
-        story_node(s, node_names[i], types[below(prng, 4)], letters[below(prng, SUBNETS)],
-                   below(prng, 4));
+    for (uint32_t i = 0; i < CHAOS_NODES; i++) {
+        story_node(s, chaos_nodes[i], types[chaos_below(prng, 4)],
+                   chaos_letters[chaos_below(prng, CHAOS_SUBNETS)], chaos_below(prng, 4));
     }
-    s->agent.prefix_delegation = below(prng, 3) == 0;
-    s->agent.warm_ip_target = below(prng, 3) == 0 ? (int32_t)below(prng, 6) : AGENT_UNSET;
-    s->agent.warm_eni_target = (int32_t)below(prng, 3);
-    s->agent.warm_prefix_target = below(prng, 2) ? 1 : AGENT_UNSET;
-    s->agent.subnet_discovery = below(prng, 2);
-    s->agent.pod_eni = below(prng, 3) == 0;
-    s->agent.provisioning_disabled = below(prng, 5) == 0;
+    s->agent.prefix_delegation = chaos_below(prng, 3) == 0;
+    s->agent.warm_ip_target = chaos_below(prng, 3) == 0 ? (int32_t)chaos_below(prng, 6)
+                                                        : AGENT_UNSET;
+    s->agent.warm_eni_target = (int32_t)chaos_below(prng, 3);
+    s->agent.warm_prefix_target = chaos_below(prng, 2) ? 1 : AGENT_UNSET;
+    s->agent.subnet_discovery = chaos_below(prng, 2);
+    s->agent.pod_eni = chaos_below(prng, 3) == 0;
+    s->agent.provisioning_disabled = chaos_below(prng, 5) == 0;
     struct pool *pool = story_pool(s, "default");
-    pool->strategy = (enum pool_strategy)below(prng, 3);
-    pool->attach_per_minute = below(prng, 3) == 0 ? 5 : 0;
-    pool->on_exhausted = (enum pool_exhausted)below(prng, 2);
+    pool->strategy = (enum pool_strategy)chaos_below(prng, 3);
+    pool->attach_per_minute = chaos_below(prng, 3) == 0 ? 5 : 0;
+    pool->on_exhausted = (enum pool_exhausted)chaos_below(prng, 2);
     return s;
 }
 
 static void fail_one(struct story *s, struct prng *prng)
 {
     struct story_order *order = story_order(s);
-    enum cloud_code code = (enum cloud_code)(1 + below(prng, CLOUD_INVALID));
+    enum cloud_code code = (enum cloud_code)(1 + chaos_below(prng, CLOUD_INVALID));
 
     if (!order) {
         return;
     }
-    bool made = order->action.kind == PLAN_ATTACH && below(prng, 3) == 0;
+    bool made = order->action.kind == PLAN_ATTACH && chaos_below(prng, 3) == 0;
     if (made && !order->eni.text[0]) {
         /* It was created; the reply may be lost. */
         const struct eni_intent *intent = &order->action.attach;
@@ -81,7 +80,7 @@ static void fail_one(struct story *s, struct prng *prng)
 
 static void free_some_eni(struct story *s, struct prng *prng)
 {
-    struct story_eni *eni = &s->enis[below(prng, s->eni_count)];
+    struct story_eni *eni = &s->enis[chaos_below(prng, s->eni_count)];
 
     if (eni->id.text[0] && eni->index > 0 && eni->instance.text[0]) {
         story_forget_eni(s, eni->id.text);
@@ -90,39 +89,39 @@ static void free_some_eni(struct story *s, struct prng *prng)
 
 static void adopt_some_eni(struct story *s, struct prng *prng)
 {
-    struct story_eni *eni = &s->enis[below(prng, s->eni_count)];
+    struct story_eni *eni = &s->enis[chaos_below(prng, s->eni_count)];
 
     if (eni->id.text[0] && eni->tag_count > 0 && eni->tag_count < 12 && eni->instance.text[0]) {
         eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_AGENT_OWNER),
                                                      SLICE("amazon-vpc-cni") };
-        eni->ip_count += below(prng, 2);
+        eni->ip_count += chaos_below(prng, 2);
     }
 }
 
 static void edit_pool(struct story *s, struct prng *prng)
 {
     s->pools[0].generation++;
-    s->pools[0].paused = below(prng, 4) == 0;
-    s->pools[0].low = (struct amount){ below(prng, 50), true };
+    s->pools[0].paused = chaos_below(prng, 4) == 0;
+    s->pools[0].low = (struct amount){ chaos_below(prng, 50), true };
     s->pools[0].high = (struct amount){ s->pools[0].low.value + 10, true };
     story_send_pool(s, "default");
 }
 
-static void happen(struct story *s, struct prng *prng)
+void chaos_happen(struct story *s, struct prng *prng)
 {
     struct plan_event event = { .kind = PLAN_TICK };
-    const char *node = node_names[below(prng, NODES)];
+    const char *node = chaos_nodes[chaos_below(prng, CHAOS_NODES)];
 
-    switch (below(prng, 16)) {
+    switch (chaos_below(prng, 16)) {
     case 0:
     case 1:
     case 2:
     case 3:
-        story_pods(s, node, below(prng, 20), below(prng, 6));
+        story_pods(s, node, chaos_below(prng, 20), chaos_below(prng, 6));
         break;
     case 4:
     case 5:
-        story_free(s, letters[below(prng, SUBNETS)], below(prng, 60));
+        story_free(s, chaos_letters[chaos_below(prng, CHAOS_SUBNETS)], chaos_below(prng, 60));
         break;
     case 6:
     case 7:
@@ -141,20 +140,20 @@ static void happen(struct story *s, struct prng *prng)
         adopt_some_eni(s, prng);
         break;
     case 12:
-        event.kind = below(prng, 2) ? PLAN_NODE_GONE : PLAN_TICK;
+        event.kind = chaos_below(prng, 2) ? PLAN_NODE_GONE : PLAN_TICK;
         event.name = slice_of(node);
         story_step(s, &event);
         story_send_node(s, node);
         break;
     case 13:
-        if (below(prng, 4) == 0) {
+        if (chaos_below(prng, 4) == 0) {
             story_lease(s, false);
             story_lease(s, true);
         }
-        story_agent_pod(s, node, below(prng, 2));
+        story_agent_pod(s, node, chaos_below(prng, 2));
         break;
     case 14:
-        if (below(prng, 3) == 0) {
+        if (chaos_below(prng, 3) == 0) {
             event.kind = PLAN_POOL_GONE;
             event.name = SLICE("default");
             story_step(s, &event);
@@ -162,8 +161,8 @@ static void happen(struct story *s, struct prng *prng)
         edit_pool(s, prng);
         break;
     default:
-        s->deaf = below(prng, 3) == 0;
-        s->holds = below(prng, 2);
+        s->deaf = chaos_below(prng, 3) == 0;
+        s->holds = chaos_below(prng, 2);
         break;
     }
 }
@@ -245,8 +244,8 @@ static bool run_seed(uint64_t seed)
     story_go(s);
     bool good = true;
     for (uint32_t i = 0; i < HAPPENINGS && good; i++) {
-        happen(s, &prng);
-        story_wait(s, (double)below(&prng, 4000) / 1000);
+        chaos_happen(s, &prng);
+        story_wait(s, (double)chaos_below(&prng, 4000) / 1000);
         good = in_order(s);
         story_forget(s);
     }

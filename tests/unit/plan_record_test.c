@@ -1,0 +1,204 @@
+/*
+ * What the planner does in some random clusters, word for word: every action, and every decision
+ * that changed, against tests/fixtures/plan/record-N.txt. The stories say what is right; these say
+ * that nothing has changed unseen. After a change that is meant:
+ *
+ *     RECORD=1 build/tests/unit-plan plan_record && git diff tests/fixtures/plan
+ */
+#include "plan_chaos.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <headroom/buf.h>
+
+enum { RECORDS = 14, HAPPENINGS = 45, RECORD_MAX = 1 << 20 };
+
+static void add_groups(struct story *s)
+{
+    static const struct pair tag = { SLICE("pods"), SLICE("yes") };
+    static const struct selector_term term = { .tags = &tag, .tag_count = 1 };
+    static const struct plan_group groups[] = { { .id = { "sg-1" }, .tags = &tag, .tag_count = 1 },
+                                                { .id = { "sg-2" } } };
+    struct plan_event event = { .kind = PLAN_GROUPS };
+
+    s->pools[0].group_terms = &term;
+    s->pools[0].group_term_count = 1;
+    event.groups.groups = groups;
+    event.groups.count = 2;
+    story_step(s, &event);
+}
+
+static void add_eniconfig(struct story *s, struct prng *prng)
+{
+    static const struct aws_id group = { "sg-pods" };
+    struct plan_event event = { .kind = PLAN_ENICONFIG };
+
+    s->agent.custom_networking = true;
+    event.eniconfig =
+        (struct eniconfig){ .name = SLICE("default"), .groups = &group, .group_count = 1 };
+    event.eniconfig.subnet = s->subnets[chaos_below(prng, CHAOS_SUBNETS)].id;
+    story_step(s, &event);
+}
+
+/* Settings beyond those of the chaos. */
+static void enrich(struct story *s, struct prng *prng)
+{
+    struct pool *pool = &s->pools[0];
+
+    s->agent.max_eni = chaos_below(prng, 4) == 0 ? 2 : AGENT_UNSET;
+    s->agent.minimum_ip_target = chaos_below(prng, 4) == 0 ? 9 : AGENT_UNSET;
+    s->agent.manage_non_schedulable = chaos_below(prng, 4) == 0;
+    s->agent.manage_untagged = chaos_below(prng, 4) > 0;
+    pool->min_ips_per_node = chaos_below(prng, 3) == 0 ? 12 : 0;
+    pool->max_enis = chaos_below(prng, 4) == 0 ? 5 : 0;
+    pool->max_enis_per_node = chaos_below(prng, 4) == 0 ? 3 : 0;
+    pool->low = (struct amount){ 5 + chaos_below(prng, 20), chaos_below(prng, 2) };
+    pool->high = (struct amount){ pool->low.value * 2, pool->low.percent };
+    for (uint32_t i = 0; i < CHAOS_SUBNETS; i++) {
+        struct story_subnet *subnet = &s->subnets[i];
+        subnet->route = chaos_below(prng, 6) == 0 ? ROUTE_PUBLIC : ROUTE_PRIVATE;
+        subnet->reservations[0] = (struct cidr_reservation){ { subnet->base + 64, 27 },
+                                                             chaos_below(prng, 2) };
+        subnet->reservation_count = chaos_below(prng, 4) == 0;
+    }
+    for (uint32_t i = 0; i < CHAOS_NODES; i++) {
+        s->nodes[i].node.max_pods = chaos_below(prng, 3) == 0 ? 17 : 110;
+        s->nodes[i].node.unschedulable = chaos_below(prng, 6) == 0;
+        s->nodes[i].branch = chaos_below(prng, 6) == 0 ? 2 : 0;
+    }
+    if (chaos_below(prng, 4) == 0) {
+        add_groups(s);
+    }
+    if (chaos_below(prng, 4) == 0) {
+        add_eniconfig(s, prng);
+    }
+    s->show_reads = s->show_status = true;
+}
+
+static struct slice decision_line(struct story *s, const struct plan_decision *d)
+{
+    return arena_printf(
+        &s->arena,
+        "  %.*s %s %.*s addresses=%u holding=%u waiting=%u avail=%u warm=%u enis=%u/%u "
+        "stall=%d %s ips=%u prefixes=%u index=%u%s%s\n",
+        SLICE_ARG(d->node), plan_decision_name(d->kind), SLICE_ARG(d->pool), d->addresses,
+        d->holding, d->waiting, d->avail, d->warm_target, d->enis, d->eni_limit, (int)d->stall_in_s,
+        d->subnet.text, d->ips, d->prefixes, d->device_index, d->low ? " low" : "",
+        d->agent_can_grow ? " grows" : "");
+}
+
+static void add_details(struct story *s, struct buf *text)
+{
+    struct plan_decision decision;
+
+    for (uint32_t i = 0; plan_decision_at(s->planner, i, &decision); i++) {
+        buf_addf(text, "%.*s: %.*s\n", SLICE_ARG(decision.node), SLICE_ARG(decision.detail));
+    }
+}
+
+static void add_decisions(struct story *s, struct slice *last, struct buf *text)
+{
+    for (uint32_t i = 0; i < CHAOS_NODES; i++) {
+        struct plan_decision decision;
+        struct slice line = SLICE("");
+        if (plan_decision_of(s->planner, slice_of(chaos_nodes[i]), &decision)) {
+            line = decision_line(s, &decision);
+        }
+        if (!slice_eq(line, last[i])) {
+            buf_add_slice(text, line);
+            last[i] = line;
+        }
+    }
+}
+
+static void add_subnets(struct story *s, struct buf *text)
+{
+    struct pool_status status;
+
+    for (uint32_t i = 0; plan_pool_status_at(s->planner, i, &status); i++) {
+        buf_addf(text, "pool %.*s: nodes %u covered %u at risk %u exhausted %u\n",
+                 SLICE_ARG(status.name), status.nodes_total, status.nodes_covered,
+                 status.nodes_at_risk, status.nodes_exhausted);
+        for (uint32_t j = 0; j < status.subnet_count; j++) {
+            const struct subnet_status *subnet = &status.subnets[j];
+            buf_addf(text, "  %s %s free %u blocks %u in flight %u exhausted in %d s\n",
+                     subnet->id.text, subnet_state_name(subnet->state), subnet->free,
+                     subnet->free_prefixes, subnet->in_flight, (int)subnet->exhausted_in_s);
+        }
+        for (uint32_t j = 0; j < POOL_CONDITIONS; j++) {
+            buf_addf(text, "  %s %s: %.*s\n", status.conditions[j].type,
+                     status.conditions[j].reason, SLICE_ARG(status.conditions[j].message));
+        }
+    }
+}
+
+/* What happens in the cluster of this seed, in words. */
+static void record(uint64_t seed, struct buf *text)
+{
+    struct slice last[CHAOS_NODES] = { { "", 0 } };
+    struct prng prng;
+
+    prng_init(&prng, seed);
+    struct story *s = chaos_cluster(&prng);
+    enrich(s, &prng);
+    story_go(s);
+    for (uint32_t i = 0; i < HAPPENINGS; i++) {
+        buf_addf(text, "-- %u\n", (unsigned)((s->now_ns - 1000 * STORY_S) / STORY_S));
+        buf_add_text(text, s->trace);
+        add_decisions(s, last, text);
+        story_forget(s);
+        chaos_happen(s, &prng);
+        story_wait(s, (double)chaos_below(&prng, 30000) / 1000);
+    }
+    buf_add_text(text, s->trace);
+    add_decisions(s, last, text);
+    add_details(s, text);
+    add_subnets(s, text);
+    buf_addf(text, "in flight %u, sweeps %u, reads of nodes %u, of subnets %u\n",
+             plan_in_flight(s->planner), s->sweeps, s->observes, s->subnet_reads);
+    story_end(s);
+}
+
+static void write_record(const char *name, struct slice text)
+{
+    struct slice path = arena_printf(test_arena(), "tests/fixtures/%s", name);
+    FILE *file = fopen(path.data, "wb");
+
+    require(file != NULL);
+    expect_u64(fwrite(text.data, 1, text.len, file), text.len);
+    expect_i64(fclose(file), 0);
+}
+
+/* The first line that differs: the whole would not be read. */
+static void compare(const char *name, struct slice text, struct slice wanted)
+{
+    for (uint32_t line = 1; text.len > 0 || wanted.len > 0; line++) {
+        struct slice a = slice_cut(&text, '\n');
+        struct slice b = slice_cut(&wanted, '\n');
+        if (!slice_eq(a, b)) {
+            test_fail("%s:%u:\n  is  %.*s\n  was %.*s\nif that is meant: RECORD=1 "
+                      "build/tests/unit-plan plan_record",
+                      name, line, SLICE_ARG(a), SLICE_ARG(b));
+            return;
+        }
+    }
+}
+
+TEST(plan_record, does_what_it_did)
+{
+    for (uint32_t i = 1; i <= RECORDS; i++) {
+        struct buf text;
+        char name[32];
+        (void)snprintf(name, sizeof(name), "plan/record-%u.txt", i);
+        buf_init(&text, RECORD_MAX);
+        record(1000 + i, &text);
+        expect(!text.failed);
+        if (getenv("RECORD")) {
+            write_record(name, buf_slice(&text));
+        } else {
+            compare(name, buf_slice(&text), test_fixture(name));
+        }
+        buf_done(&text);
+    }
+}
