@@ -51,8 +51,8 @@ struct fetch {
     uint32_t connect_ms; /* 0: 5,000 */
     uint32_t total_ms;   /* 0: none */
     uint32_t idle_ms;    /* no byte for so long ends it with ERR_TIMEOUT; 0: none */
-    /* HTTP: from this time on, of the steps' clock, it is not sent any more, however long connecting
-     * or a pause of the process took: ERR_CANCELLED. 0: whenever. */
+    /* HTTP: from this time on, of the steps' clock, it is not sent any more, however long
+     * connecting or a pause of the process took: ERR_CANCELLED. 0: whenever. */
     uint64_t send_by_ns;
     bool gzip;   /* offer gzip; BODY is decoded already */
     bool stream; /* a long-lived response: a connection of its own */

@@ -112,7 +112,8 @@ void auth_done(struct kube *kube)
     }
 }
 
-/* At once for what has worked before; what is refused when it is new is not asked for in a hurry. */
+/* At once for what has worked before; what is refused when it is new is asked for ever more rarely.
+ */
 static uint64_t rejected_wait_ns(struct kube *kube)
 {
     uint32_t before = kube->auth.rejections;
