@@ -17,14 +17,6 @@
 
 #include "state.h"
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-        *fd = -1;
-    }
-}
-
 static char **build_args(struct arena *arena, const struct fetch *fetch)
 {
     char **args = ARENA_ARRAY(arena, char *, fetch->arg_count + 2);
@@ -170,7 +162,11 @@ void exec_start(struct io *io, const struct fetch *fetch)
     if (launch(child, fetch, &error) != ERR_OK) {
         round_end(io, child->id, &error);
         child_free(io, child);
+        return;
     }
+    io_watch(io, child->out);
+    io_watch(io, child->err);
+    io_watch(io, child->pidfd);
 }
 
 static void kill_group(const struct child *child)
@@ -188,27 +184,6 @@ bool exec_cancel(struct io *io, uint64_t id)
         }
     }
     return false;
-}
-
-static struct curl_waitfd *add_wait(struct io *io, uint32_t *count, int fd)
-{
-    if (fd < 0) {
-        return NULL;
-    }
-    mem_reserve(&io->waits, &io->wait_capacity, *count + 1, sizeof(*io->waits));
-    struct curl_waitfd *wait = &io->waits[(*count)++];
-    *wait = (struct curl_waitfd){ .fd = fd, .events = CURL_WAIT_POLLIN };
-    return wait;
-}
-
-uint32_t exec_waits(struct io *io, uint32_t count)
-{
-    for (const struct child *child = io->children; child; child = child->next) {
-        (void)add_wait(io, &count, child->out);
-        (void)add_wait(io, &count, child->err);
-        (void)add_wait(io, &count, child->pidfd);
-    }
-    return count;
 }
 
 /* The first line with something in it; control characters have no place in a log. */

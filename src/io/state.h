@@ -12,7 +12,6 @@
 #define HEADROOM_IO_STATE_H
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/types.h>
 
 #include <curl/curl.h>
@@ -94,9 +93,10 @@ struct io {
     uint32_t stop_requests;
     uint64_t read_dry_ns; /* when all sockets had been read dry */
     uint64_t arrived_ns;  /* what is read now came then, at the earliest */
-    atomic_bool woken;
-    struct curl_waitfd *waits; /* of one poll */
-    uint32_t wait_capacity;
+    int epoll;            /* everything that is waited for */
+    int wakes;            /* eventfd of io_wake */
+    bool woken;           /* within this io_wait */
+    uint64_t curl_ns;     /* when curl wants to be called, without a socket */
 };
 
 /* ---- rounds (io.c) ---- */
@@ -104,6 +104,9 @@ struct io {
 /* A zeroed event at the end of the filling round. */
 struct fetch_event *round_add(struct io *io, uint64_t id, enum fetch_event_kind kind);
 void round_end(struct io *io, uint64_t id, const struct error *error);
+/* The loop wakes when it can be read; closing it ends that. Nothing for -1. */
+void io_watch(struct io *io, int fd);
+void close_fd(int *fd); /* nothing when it is -1, which it is afterwards */
 /* More of the peer's bytes would be too much for this round. */
 bool round_full(const struct io *io);
 struct round *round_filling(struct io *io);
@@ -131,8 +134,6 @@ void http_explain(const struct transfer *transfer, CURLcode code, struct error *
 
 void exec_start(struct io *io, const struct fetch *fetch);
 bool exec_cancel(struct io *io, uint64_t id);
-/* Appends the children's descriptors to io->waits. */
-uint32_t exec_waits(struct io *io, uint32_t count);
 void exec_collect(struct io *io, uint64_t now_ns);
 uint64_t exec_deadline_ns(const struct io *io);
 void exec_done(struct io *io); /* kills and reaps all */
