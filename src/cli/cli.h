@@ -24,6 +24,8 @@ struct cli {
     struct run_options run;
     struct slice url; /* of a controller; empty: the Kubernetes API */
     enum cli_format format;
+    bool watch, here;
+    uint64_t interval_ns; /* between two rounds of --watch */
     uint64_t timeout_ns;
     struct buf out;                /* what goes to standard output at the end */
     struct buf json;               /* of cli_json_begin */
@@ -46,7 +48,8 @@ enum err cli_post(struct cli *cli, const struct kube_access *access, struct slic
 /* Where the cluster is, as the flags and KUBECONFIG say. */
 enum err cli_access(struct cli *cli, struct kube_access *ret, struct error *error) ERR_CHECKED;
 
-/* The state that the controller at cli->url shows. */
+/* The state that the controller at cli->url shows; without a URL, the leading one's, through the
+ * API server's proxy. The error says what to do where it cannot be reached. */
 enum err cli_state(struct cli *cli, const struct doc **ret, struct slice *ret_text,
                    struct error *error) ERR_CHECKED;
 
@@ -55,11 +58,20 @@ enum err cli_state(struct cli *cli, const struct doc **ret, struct slice *ret_te
 enum err cli_status(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_forecast(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_events(struct cli *cli, struct error *error) ERR_CHECKED;
-enum err cli_explain(struct cli *cli, struct slice node, struct error *error) ERR_CHECKED;
+/* A node's name, or namespace/name of a pod: then its node. */
+enum err cli_explain(struct cli *cli, struct slice what, struct error *error) ERR_CHECKED;
 enum err cli_snapshot(struct cli *cli, struct error *error) ERR_CHECKED;
 enum err cli_doctor(struct cli *cli, struct error *error) ERR_CHECKED;
 
-/* ---- what goes out (output.c) ---- */
+/* ---- what goes out (output.c, watch.c) ---- */
+
+/* To standard output, with colour if that is a terminal. */
+enum err cli_print(struct cli *cli, struct slice text, struct error *error) ERR_CHECKED;
+/* What `show` writes to cli->out, each interval_ns, until a signal. */
+enum err cli_watch(struct cli *cli, enum err (*show)(struct cli *, struct error *),
+                   struct error *error) ERR_CHECKED;
+bool cli_coloured(void);
+void cli_paint(struct slice text, struct buf *out);
 
 /* {apiVersion, kind, ... }: goes to cli->out as --output asks, JSON or YAML. */
 void cli_json_begin(struct cli *cli, struct json_out *json, const char *kind);

@@ -23,15 +23,44 @@ static int compare(const void *a, const void *b)
     return slice_cmp(((const struct line *)a)->time, ((const struct line *)b)->time);
 }
 
-static void print(struct cli *cli, struct line *lines, uint32_t count)
+static enum err print_json(struct cli *cli, const struct line *lines, uint32_t count,
+                           struct error *error)
+{
+    struct json_out json;
+
+    cli_json_begin(cli, &json, "Events");
+    json_key(&json, "events");
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct line *line = &lines[i];
+        json_begin_object(&json);
+        json_field_text(&json, "time", line->time);
+        json_field_text(&json, "type", line->type);
+        json_field_text(&json, "reason", line->reason);
+        json_field_text(&json, "kind", line->on);
+        json_field_text(&json, "name", line->name);
+        json_field_u64(&json, "count", line->count);
+        json_field_text(&json, "message", line->message);
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    return cli_json_end(cli, &json, error);
+}
+
+static enum err print(struct cli *cli, struct line *lines, uint32_t count, struct error *error)
 {
     struct table table;
 
+    if (count > 0) {
+        qsort(lines, count, sizeof(*lines), compare); /* RFC 3339 in UTC sorts as text */
+    }
+    if (cli->format != CLI_TEXT) {
+        return print_json(cli, lines, count, error);
+    }
     if (count == 0) {
         buf_add_text(&cli->out, "Nothing has happened yet.\n");
-        return;
+        return ERR_OK;
     }
-    qsort(lines, count, sizeof(*lines), compare); /* RFC 3339 in UTC sorts as text */
     table_init(&table, &cli->arena, "TIME|TYPE|REASON|>TIMES|OBJECT|MESSAGE");
     for (uint32_t i = 0; i < count; i++) {
         const struct line *line = &lines[i];
@@ -44,6 +73,7 @@ static void print(struct cli *cli, struct line *lines, uint32_t count)
         table_add(&table, line->message);
     }
     table_print(&table, "", &cli->out);
+    return ERR_OK;
 }
 
 static enum err from_state(struct cli *cli, struct error *error)
@@ -69,8 +99,7 @@ static enum err from_state(struct cli *cli, struct error *error)
             .count = 1,
         };
     }
-    print(cli, lines, count);
-    return ERR_OK;
+    return print(cli, lines, count, error);
 }
 
 static struct line line_of(const struct doc *event)
@@ -117,8 +146,7 @@ static enum err from_api(struct cli *cli, struct error *error)
             lines[count++] = line_of(event);
         }
     }
-    print(cli, lines, count);
-    return ERR_OK;
+    return print(cli, lines, count, error);
 }
 
 enum err cli_events(struct cli *cli, struct error *error)

@@ -10,20 +10,17 @@
 #include "cli.h"
 #include "commands.h"
 
-enum { FLAG_COUNT = 8, OPERANDS_MAX = 2, OUTPUT_MAX = 256 << 20 };
+enum { OPERANDS_MAX = 2, OUTPUT_MAX = 256 << 20 };
 
-struct raw {
-    struct slice output, timeout;
-    bool help;
-};
-
-static void fill_flags(struct cli *cli, struct raw *raw, struct flag flags[FLAG_COUNT])
+void cli_flags(struct cli *cli, struct cli_raw *raw, struct flag flags[CLI_FLAGS])
 {
-    const struct flag table[FLAG_COUNT] = {
+    const struct flag table[CLI_FLAGS] = {
         { "url", 0, FLAG_TEXT, "URL", "HEADROOM_URL", "",
           "ask a controller's page there, e.g. http://127.0.0.1:8080;\n"
           "else the Kubernetes API is asked",
           &cli->url },
+        { "here", 0, FLAG_BOOL, NULL, NULL, "false",
+          "explain: make the plan on this machine, read-only", &cli->here },
         { "kubeconfig", 0, FLAG_TEXT, "FILE", NULL, "",
           "how to reach the cluster; else $KUBECONFIG or\n~/.kube/config", &cli->run.kubeconfig },
         { "context", 0, FLAG_TEXT, "NAME", NULL, "",
@@ -33,6 +30,9 @@ static void fill_flags(struct cli *cli, struct raw *raw, struct flag flags[FLAG_
         { "cluster-name", 0, FLAG_TEXT, "NAME", "CLUSTER_NAME", "", "name of the EKS cluster",
           &cli->run.cluster_name },
         { "output", 'o', FLAG_TEXT, "FORMAT", NULL, "text", "text, json or yaml", &raw->output },
+        { "watch", 'w', FLAG_BOOL, NULL, NULL, "false", "status, forecast: show it again and again",
+          &cli->watch },
+        { "interval", 0, FLAG_TEXT, "DURATION", NULL, "2s", "between two of them", &raw->interval },
         { "timeout", 0, FLAG_TEXT, "DURATION", NULL, "30s", "how long to wait for answers",
           &raw->timeout },
         { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "print this help and exit", &raw->help },
@@ -41,37 +41,17 @@ static void fill_flags(struct cli *cli, struct raw *raw, struct flag flags[FLAG_
     memcpy(flags, table, sizeof(table));
 }
 
-static void add_usage(struct cli *cli)
+static enum err read_duration(struct slice text, const char *name, uint64_t *ret,
+                              struct error *error)
 {
-    struct raw raw = { 0 };
-    struct flag flags[FLAG_COUNT];
-
-    fill_flags(cli, &raw, flags);
-    buf_add_text(
-        &cli->out,
-        "headroom shows how much IP headroom the nodes of a cluster have, and why.\n"
-        "\n"
-        "Usage: headroom COMMAND [flags], or kubectl headroom COMMAND [flags]\n"
-        "\n"
-        "Commands:\n"
-        "  status          pools, subnets, what is low, which nodes need care\n"
-        "  forecast        when each subnet runs out, the soonest first\n"
-        "  events          what the controller did and saw, the newest last\n"
-        "  explain NODE    what was decided for a node, and from which facts; without\n"
-        "                  --url the plan is made here, read-only, with your AWS credentials\n"
-        "  doctor          look for what keeps Headroom from working, and how to mend it\n"
-        "  simulate FILE   play a scenario in virtual time: agents alone, with Headroom, oracle;\n"
-        "                  simulate --help lists its flags\n"
-        "  version         print the version\n"
-        "  help            print this help\n"
-        "\n"
-        "Flags:\n");
-    flags_help(flags, FLAG_COUNT, &cli->out);
-    buf_add_text(&cli->out,
-                 "\nExit codes: 0 done, 1 failed or doctor found something, 2 wrong usage.\n");
+    if (duration_parse(text, ret) != ERR_OK || *ret == 0) {
+        return error_set(error, ERR_INVALID, "%s takes a duration such as 30s or 2m, not \"%.*s\"",
+                         name, SLICE_ARG(text));
+    }
+    return ERR_OK;
 }
 
-static enum err read_flags(const struct raw *raw, struct cli *cli, struct error *error)
+static enum err read_flags(const struct cli_raw *raw, struct cli *cli, struct error *error)
 {
     static const char *const formats[] = { "text", "json", "yaml" };
 
@@ -82,52 +62,29 @@ static enum err read_flags(const struct raw *raw, struct cli *cli, struct error 
         return error_set(error, ERR_INVALID, "--output takes text, json or yaml, not \"%.*s\"",
                          SLICE_ARG(raw->output));
     }
-    if (duration_parse(raw->timeout, &cli->timeout_ns) != ERR_OK || cli->timeout_ns == 0) {
-        return error_set(error, ERR_INVALID,
-                         "--timeout takes a duration such as 30s or 2m, not \"%.*s\"",
-                         SLICE_ARG(raw->timeout));
-    }
-    return ERR_OK;
+    enum err err = read_duration(raw->timeout, "--timeout", &cli->timeout_ns, error);
+    return err == ERR_OK ? read_duration(raw->interval, "--interval", &cli->interval_ns, error)
+                         : err;
 }
 
 /* ERR_INVALID: wrong usage. */
-static enum err dispatch(struct cli *cli, const struct slice *operands, size_t count,
-                         bool *ret_usage, struct error *error)
+static enum err check_usage(const struct command *command, struct slice name, size_t operands,
+                            struct error *error)
 {
-    struct slice command = operands[0];
-    bool explain = slice_is(command, "explain");
-
-    *ret_usage = true;
-    if (count != (explain ? 2 : 1)) {
-        return error_set(error, ERR_INVALID,
-                         explain ? "explain takes the name of one node"
-                                 : "%.*s takes no argument; see headroom help",
-                         SLICE_ARG(command));
+    if (!command) {
+        return error_set(error, ERR_INVALID, "unknown command \"%.*s\"; headroom help lists them",
+                         SLICE_ARG(name));
     }
-    *ret_usage = false;
-    if (explain) {
-        return cli_explain(cli, operands[1], error);
+    bool wants = command->operand != OPERAND_NONE;
+    if (operands > (wants ? 1 : 0)) {
+        return error_set(error, ERR_INVALID, wants ? "%s takes one %s" : "%s takes no argument",
+                         command->name, command->operand_name);
     }
-    if (slice_is(command, "status")) {
-        return cli_status(cli, error);
+    if (wants && !command->optional && operands == 0) {
+        return error_set(error, ERR_INVALID, "%s needs its %s; headroom help %s shows examples",
+                         command->name, command->operand_name, command->name);
     }
-    if (slice_is(command, "forecast")) {
-        return cli_forecast(cli, error);
-    }
-    if (slice_is(command, "events")) {
-        return cli_events(cli, error);
-    }
-    if (slice_is(command, "doctor")) {
-        return cli_doctor(cli, error);
-    }
-    if (slice_is(command, "snapshot")) {
-        return cli_snapshot(cli, error);
-    }
-    *ret_usage = true;
-    return error_set(error, ERR_INVALID,
-                     "unknown command \"%.*s\": use status, forecast, events, explain, doctor, "
-                     "simulate, version or help",
-                     SLICE_ARG(command));
+    return ERR_OK;
 }
 
 static int finish(struct cli *cli, enum err err, int failure, struct error *error)
@@ -135,7 +92,7 @@ static int finish(struct cli *cli, enum err err, int failure, struct error *erro
     int code = err == ERR_OK ? CLI_OK : failure;
 
     if (err == ERR_OK && buf_check(&cli->out, error) == ERR_OK) {
-        err = io_write(1, buf_slice(&cli->out), error);
+        err = cli_print(cli, buf_slice(&cli->out), error);
         code = err == ERR_OK ? CLI_OK : CLI_FAILED;
     }
     if (code != CLI_OK) {
@@ -148,50 +105,102 @@ static int finish(struct cli *cli, enum err err, int failure, struct error *erro
     return code == CLI_OK && cli->findings > 0 ? CLI_FAILED : code;
 }
 
+/* Commands that ask nobody. */
+static bool say_at_once(struct cli *cli, const struct command *command, struct slice operand)
+{
+    if (slice_is(slice_of(command->name), "help")) {
+        const struct command *about = cli_command(operand);
+        if (about) {
+            cli_help_command(about, &cli->out);
+        } else {
+            cli_help(&cli->out);
+        }
+        return true;
+    }
+    if (slice_is(slice_of(command->name), "version")) {
+        buf_addf(&cli->out, "%s\n", version_text());
+        return true;
+    }
+    if (slice_is(slice_of(command->name), "man")) {
+        cli_manual(&cli->out);
+        return true;
+    }
+    return false;
+}
+
 static int run(struct cli *cli, int argc, char *const *argv, struct error *error)
 {
-    struct slice operands[OPERANDS_MAX];
+    struct slice operands[OPERANDS_MAX] = { { 0 } };
     size_t count = 0;
-    struct raw raw = { 0 };
-    struct flag flags[FLAG_COUNT];
-    bool usage = false;
+    struct cli_raw raw = { 0 };
+    struct flag flags[CLI_FLAGS];
 
-    fill_flags(cli, &raw, flags);
-    enum err err = flags_parse(flags, FLAG_COUNT, argc, argv, io_env, operands, OPERANDS_MAX,
-                               &count, error);
+    cli_flags(cli, &raw, flags);
+    enum err err = flags_parse(flags, CLI_FLAGS, argc, argv, io_env, operands, OPERANDS_MAX, &count,
+                               error);
     if (err == ERR_OK) {
         err = read_flags(&raw, cli, error);
     }
     if (err != ERR_OK) {
         return finish(cli, err, CLI_USAGE, error);
     }
-    if (raw.help || count == 0 || slice_is(operands[0], "help")) {
-        add_usage(cli);
+    const struct command *command = cli_command(operands[0]);
+    if (count == 0 || (raw.help && !command)) {
+        cli_help(&cli->out);
         return finish(cli, ERR_OK, CLI_USAGE, error);
     }
-    if (slice_is(operands[0], "version")) {
-        buf_addf(&cli->out, "%s\n", version_text());
+    if (raw.help) {
+        cli_help_command(command, &cli->out);
+        return finish(cli, ERR_OK, CLI_USAGE, error);
+    }
+    err = check_usage(command, operands[0], count - 1, error);
+    if (err != ERR_OK) {
+        return finish(cli, err, CLI_USAGE, error);
+    }
+    if (say_at_once(cli, command, operands[1])) {
         return finish(cli, ERR_OK, CLI_FAILED, error);
     }
     cli->run.read_only = true;
     err = io_new(&cli->io, error);
     if (err == ERR_OK) {
-        err = dispatch(cli, operands, count, &usage, error);
+        err = command->run(cli, operands[1], error);
     }
-    return finish(cli, err, usage ? CLI_USAGE : CLI_FAILED, error);
+    return finish(cli, err, CLI_FAILED, error);
+}
+
+/* kubectl runs kubectl_complete-headroom to complete the plugin's words: it is this program. */
+static bool asks_completion(int argc, char *const *argv, int *ret_first)
+{
+    struct slice name = slice_of(argv[0]);
+
+    *ret_first = 1;
+    if (argc > 1 && slice_is(slice_of(argv[1]), "__complete")) {
+        *ret_first = 2;
+        return true;
+    }
+    while (slice_contains(name, SLICE("/"))) {
+        (void)slice_cut(&name, '/');
+    }
+    return slice_is(name, "kubectl_complete-headroom");
 }
 
 int main(int argc, char **argv)
 {
     struct cli cli = { 0 };
     struct error error = { 0 };
+    int first = 0, code = 0;
 
     if (argc > 1 && slice_is(slice_of(argv[1]), "simulate")) {
         return cli_simulate(argc - 1, argv + 1); /* its flags are its own */
     }
     arena_init(&cli.arena);
     buf_init(&cli.out, OUTPUT_MAX);
-    int code = run(&cli, argc, argv, &error);
+    if (asks_completion(argc, argv, &first)) {
+        cli_complete(&cli, argc - first, argv + first, &cli.out);
+        code = finish(&cli, ERR_OK, CLI_FAILED, &error);
+    } else {
+        code = run(&cli, argc, argv, &error);
+    }
     io_free(cli.io);
     buf_done(&cli.out);
     arena_done(&cli.arena);

@@ -364,19 +364,12 @@ static enum err play(struct arena *arena, const struct world_config *config, boo
 
 /* ---- the command ---- */
 
-static void usage(const struct flag *flags, size_t flag_count)
+static void usage(void)
 {
     struct buf out;
 
     buf_init(&out, 64 << 10);
-    buf_add_text(
-        &out,
-        "Plays a scenario in virtual time: the nodes' agents alone, with Headroom, and with an\n"
-        "oracle that knows the future. Shows how long pods waited for an address, how much of it "
-        "was\n"
-        "avoidable, and what it cost. The scenario's format: docs/simulator.md.\n\n"
-        "Usage: headroom simulate SCENARIO.yaml [flags]\n\nFlags:\n");
-    flags_help(flags, flag_count, &out);
+    cli_help_command(cli_command(SLICE("simulate")), &out);
     say(1, buf_slice(&out));
     buf_done(&out);
 }
@@ -483,28 +476,44 @@ static int fail(const struct error *error, int status)
     return status;
 }
 
+static void fill_flags(struct options *options, struct flag flags[CLI_SIMULATE_FLAGS])
+{
+    const struct flag table[CLI_SIMULATE_FLAGS] = {
+        { "format", 'o', FLAG_TEXT, "table|json", NULL, "table", "how the results are printed",
+          &options->format },
+        { "html", 0, FLAG_TEXT, "FILE", NULL, "",
+          "writes a page with plots to FILE, which needs nothing else", &options->html },
+        { "seed", 0, FLAG_TEXT, "NUMBER", NULL, "1",
+          "another seed is another run; the same one repeats it", &options->seed },
+        { "scale", 0, FLAG_TEXT, "SHARE", NULL, "1",
+          "plays a smaller cluster: so much of its nodes, pods and addresses", &options->scale },
+        { "column", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "", "plays this one only",
+          &options->column },
+        { "faults", 0, FLAG_BOOL, NULL, NULL, "false",
+          "draws faults from the seed: crashes, lost replies, throttling, stale watches ...",
+          &options->faults },
+        { "trace", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "",
+          "writes what happened in this column to standard error", &options->trace },
+        { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "shows this", &options->help },
+    };
+
+    memcpy(flags, table, sizeof(table));
+}
+
+void cli_simulate_flags(struct flag flags[CLI_SIMULATE_FLAGS])
+{
+    struct options none = { 0 };
+
+    fill_flags(&none, flags);
+    for (size_t i = 0; i < CLI_SIMULATE_FLAGS; i++) {
+        flags[i].value = NULL; /* to be looked at, not parsed with */
+    }
+}
+
 int cli_simulate(int argc, char *const *argv)
 {
     struct options options = { 0 };
-    const struct flag flags[] = {
-        { "format", 'o', FLAG_TEXT, "table|json", NULL, "table", "how the results are printed",
-          &options.format },
-        { "html", 0, FLAG_TEXT, "FILE", NULL, "",
-          "writes a page with plots to FILE, which needs nothing else", &options.html },
-        { "seed", 0, FLAG_TEXT, "NUMBER", NULL, "1",
-          "another seed is another run; the same one repeats it", &options.seed },
-        { "scale", 0, FLAG_TEXT, "SHARE", NULL, "1",
-          "plays a smaller cluster: so much of its nodes, pods and addresses", &options.scale },
-        { "column", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "", "plays this one only",
-          &options.column },
-        { "faults", 0, FLAG_BOOL, NULL, NULL, "false",
-          "draws faults from the seed: crashes, lost replies, throttling, stale watches ...",
-          &options.faults },
-        { "trace", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "",
-          "writes what happened in this column to standard error", &options.trace },
-        { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "shows this", &options.help },
-    };
-    enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
+    struct flag flags[CLI_SIMULATE_FLAGS];
     struct simulation *simulation;
     struct error error = { 0 };
     struct slice operand = { 0 };
@@ -512,12 +521,14 @@ int cli_simulate(int argc, char *const *argv)
     size_t operands = 0;
     uint64_t violations = 0;
 
-    enum err err = flags_parse(flags, FLAGS, argc, argv, io_env, &operand, 1, &operands, &error);
+    fill_flags(&options, flags);
+    enum err err = flags_parse(flags, CLI_SIMULATE_FLAGS, argc, argv, io_env, &operand, 1,
+                               &operands, &error);
     if (err != ERR_OK) {
         return fail(&error, 2);
     }
     if (options.help || operands == 0) {
-        usage(flags, FLAGS);
+        usage();
         return options.help ? 0 : 2;
     }
     arena_init(&arena);

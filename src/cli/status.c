@@ -159,6 +159,22 @@ static void add_nodes(struct cli *cli, const struct doc *state)
     }
 }
 
+/* The pools' status tells of subnets; of single nodes, only the controller does. */
+static void find_nodes(struct cli *cli, struct pools *pools)
+{
+    struct error error = { 0 };
+    struct slice text;
+
+    if (cli_state(cli, &pools->state, &text, &error) != ERR_OK) {
+        pools->state = NULL;
+        buf_addf(&cli->out,
+                 "Nodes are not shown: %s.\n"
+                 "To see them: kubectl -n %.*s port-forward deploy/headroom-controller 10270,\n"
+                 "then headroom status --url http://127.0.0.1:10270\n",
+                 error.text, SLICE_ARG(cli->run.namespace));
+    }
+}
+
 static void add_controller(struct cli *cli, const struct doc *state)
 {
     struct slice cluster = doc_text(doc_get(state, "cluster"));
@@ -197,6 +213,9 @@ enum err cli_status(struct cli *cli, struct error *error)
     for (const struct doc *pool = pools.first; pool; pool = pool->next) {
         add_pool(cli, pool);
     }
+    if (!pools.state && pools.first) {
+        find_nodes(cli, &pools);
+    }
     if (pools.state) {
         add_nodes(cli, pools.state);
     }
@@ -222,6 +241,35 @@ static void add_line(struct line *lines, uint32_t count, struct line line)
     lines[at] = line;
 }
 
+static enum err forecast_json(struct cli *cli, const struct line *lines, uint32_t count,
+                              struct error *error)
+{
+    struct json_out json;
+
+    cli_json_begin(cli, &json, "Forecast");
+    json_key(&json, "subnets");
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct doc *subnet = lines[i].subnet;
+        json_begin_object(&json);
+        json_field_text(&json, "subnet", doc_text(doc_get(subnet, "id")));
+        json_field_text(&json, "pool", lines[i].pool);
+        json_field_text(&json, "zone", doc_text(doc_get(subnet, "zone")));
+        json_field_text(&json, "state", doc_text(doc_get(subnet, "state")));
+        json_field_u64(&json, "free", doc_u64_or(doc_get(subnet, "free"), 0));
+        json_field_u64(&json, "total", doc_u64_or(doc_get(subnet, "total"), 0));
+        json_key(&json, "exhaustedInSeconds");
+        if (lines[i].left_s == UINT64_MAX) {
+            json_null(&json); /* no end in sight */
+        } else {
+            json_u64(&json, lines[i].left_s);
+        }
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    return cli_json_end(cli, &json, error);
+}
+
 enum err cli_forecast(struct cli *cli, struct error *error)
 {
     struct pools pools;
@@ -243,6 +291,9 @@ enum err cli_forecast(struct cli *cli, struct error *error)
             add_line(lines, count++,
                      (struct line){ subnet, name_of(pool), exhausted_in_s(subnet) });
         }
+    }
+    if (cli->format != CLI_TEXT) {
+        return forecast_json(cli, lines, count, error);
     }
     table_init(&table, &cli->arena, "RUNS OUT IN|SUBNET|ZONE|STATE|>FREE|>TOTAL|POOL");
     for (uint32_t i = 0; i < count; i++) {
