@@ -6,6 +6,7 @@
  * lag allows.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ec2_call.h"
 
@@ -163,6 +164,44 @@ static bool enis_exist(struct sim_call *call, const struct sim_filters *filters)
     return true;
 }
 
+static int by_row(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Without lag the ENIs of named instances are those that they have now: no other row needs a look.
+ * NULL: all do. */
+static const uint32_t *rows_of_instances(struct sim_call *call, const struct sim_filters *filters,
+                                         uint32_t *ret_count)
+{
+    const struct sim_ec2 *ec2 = call->ec2;
+    const struct sim_filter *filter = NULL;
+
+    for (uint32_t i = 0; i < filters->count && !filter && ec2->lag_ns == 0; i++) {
+        bool named = sim_filter_is(&filters->items[i], "attachment.instance-id") &&
+                     filters->items[i].pattern_count == 0;
+        filter = named ? &filters->items[i] : NULL;
+    }
+    if (!filter) {
+        return NULL;
+    }
+    uint32_t *rows = ARENA_ARRAY(call->arena, uint32_t, filter->plain_count * SIM_INSTANCE_ENIS);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < filter->plain_count; i++) {
+        uint32_t instance = sim_find_instance(ec2, filter->plain[i]);
+        bool again = i > 0 && slice_eq(filter->plain[i], filter->plain[i - 1]);
+        uint32_t has = instance == ROW_NONE || again ? 0 : ec2->instances[instance].eni_count;
+        for (uint32_t j = 0; j < has; j++) {
+            rows[count++] = ec2->instances[instance].enis[j];
+        }
+    }
+    qsort(rows, count, sizeof(*rows), by_row);
+    *ret_count = count;
+    return rows;
+}
+
 bool sim_describe_enis(struct sim_call *call)
 {
     static const char known[] =
@@ -174,15 +213,17 @@ bool sim_describe_enis(struct sim_call *call)
     struct sim_ec2 *ec2 = call->ec2;
     const struct sim_eni_state *state = NULL;
     struct sim_filters filters;
-    uint32_t written = 0, row = 0;
+    uint32_t written = 0, at = 0, row = 0, count = ec2->eni_rows;
 
     if (!sim_filters_parse(call, known, "NetworkInterfaceId", SIM_PAGE_MAX, &filters) ||
         !enis_exist(call, &filters)) {
         return false;
     }
+    const uint32_t *rows = rows_of_instances(call, &filters, &count);
     sim_xml_open(&call->xml, "networkInterfaceSet");
-    for (row = filters.from; row < ec2->eni_rows; row++) {
-        if (!wants_eni(ec2, &filters, row, &state)) {
+    for (at = rows ? 0 : filters.from; at < count; at++) {
+        row = rows ? rows[at] : at;
+        if (row < filters.from || !wants_eni(ec2, &filters, row, &state)) {
             continue;
         }
         if (written++ == filters.most) {
@@ -193,7 +234,7 @@ bool sim_describe_enis(struct sim_call *call)
         sim_xml_close(&call->xml, "item");
     }
     sim_xml_close(&call->xml, "networkInterfaceSet");
-    sim_filters_next(call, &filters, row, row < ec2->eni_rows);
+    sim_filters_next(call, &filters, row, at < count);
     return true;
 }
 

@@ -134,6 +134,7 @@ struct workload {
     uint32_t *pods, count, capacity;
     uint32_t next_number;
     uint32_t generation, restart_left, surge, surging;
+    uint32_t fresh; /* so many of pods[], from the first, are of this generation */
     uint64_t lifetime_ns;
 };
 

@@ -44,6 +44,7 @@ static void delist(struct world *world, uint32_t pod)
     uint32_t last = work->pods[--work->count];
 
     work->pods[row->place] = last;
+    work->fresh = row->place < work->fresh ? row->place : work->fresh;
     world->pods[last].place = row->place;
 }
 
@@ -131,12 +132,13 @@ void world_work_place(struct world *world, uint32_t workload, uint32_t count, ui
     }
 }
 
-/* The oldest pod of an earlier generation; ROW_NONE: all are new. */
-static uint32_t old_pod(const struct world *world, const struct workload *work)
+/* The first pod of an earlier generation; ROW_NONE: all are new. */
+static uint32_t old_pod(const struct world *world, struct workload *work)
 {
-    for (uint32_t i = 0; i < work->count; i++) {
-        if (world->pods[work->pods[i]].generation != work->generation) {
-            return work->pods[i];
+    for (; work->fresh < work->count; work->fresh++) {
+        uint32_t pod = work->pods[work->fresh];
+        if (world->pods[pod].generation != work->generation) {
+            return pod;
         }
     }
     return ROW_NONE;
@@ -149,7 +151,7 @@ void world_work_restart(struct world *world, uint32_t workload, uint32_t surge)
     work->generation++;
     work->restart_left = work->count;
     work->surge = surge > 0 ? surge : 1;
-    work->surging = 0;
+    work->surging = work->fresh = 0;
     while (world->workloads[workload].restart_left > 0 &&
            world->workloads[workload].surging < world->workloads[workload].surge) {
         world->workloads[workload].surging++;
