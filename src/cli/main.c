@@ -190,12 +190,13 @@ int main(int argc, char **argv)
     struct error error = { 0 };
     int first = 0, code = 0;
 
-    if (argc > 1 && slice_is(slice_of(argv[1]), "simulate")) {
+    bool completes = asks_completion(argc, argv, &first);
+    if (!completes && argc > 1 && slice_is(slice_of(argv[1]), "simulate")) {
         return cli_simulate(argc - 1, argv + 1); /* its flags are its own */
     }
     arena_init(&cli.arena);
     buf_init(&cli.out, OUTPUT_MAX);
-    if (asks_completion(argc, argv, &first)) {
+    if (completes) {
         cli_complete(&cli, argc - first, argv + first, &cli.out);
         code = finish(&cli, ERR_OK, CLI_FAILED, &error);
     } else {

@@ -30,10 +30,11 @@ static enum err find_pools(struct cli *cli, struct pools *ret, struct error *err
         return err;
     }
     err = cli_access(cli, &access, error);
-    if (err == ERR_OK) {
-        err = cli_get(cli, &access, SLICE("/apis/headroom.dev/v1alpha1/subnetpools"), &ret->text,
-                      error);
+    if (err != ERR_OK) {
+        return err;
     }
+    err = cli_get(cli, &access, SLICE("/apis/headroom.dev/v1alpha1/subnetpools"), &ret->text,
+                  error);
     if (err == ERR_NOT_FOUND) {
         return error_set(error, ERR_NOT_FOUND,
                          "this cluster does not know SubnetPools: install Headroom first "
