@@ -221,6 +221,14 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/headroom
 	install -m 755 $(BIN)/headroom-controller $(BIN)/headroom $(DESTDIR)$(PREFIX)/bin
 	ln -sf headroom $(DESTDIR)$(PREFIX)/bin/kubectl-headroom
+	ln -sf headroom $(DESTDIR)$(PREFIX)/bin/kubectl_complete-headroom
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BIN)/headroom man >$(DESTDIR)$(PREFIX)/share/man/man1/headroom.1
+	ln -sf headroom.1 $(DESTDIR)$(PREFIX)/share/man/man1/kubectl-headroom.1
+	$(BIN)/headroom completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/headroom
+	$(BIN)/headroom completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_headroom
+	$(BIN)/headroom completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/headroom.fish
 	cp -R crds manifests $(DESTDIR)$(PREFIX)/share/headroom
 
 clean: ## remove build/
