@@ -14,12 +14,14 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AT_ONCE = 130 };
 
 #define MS_NS UINT64_C(1000000)
-#define SHOW_SOONEST_NS (100 * MS_NS) /* ten pictures a second at most */
-#define SHOW_LATEST_NS (5000 * MS_NS) /* so that /healthz knows that we live */
-#define STOP_NS (10000 * MS_NS)       /* then the lease lapses by itself */
+#define SHOW_WATCHED_NS (100 * MS_NS)  /* ten pictures a second at most */
+#define SHOW_SOONEST_NS (1000 * MS_NS) /* while only scrapes and probes look */
+#define SHOW_LATEST_NS (5000 * MS_NS)  /* so that /healthz knows that we live */
+#define STOP_NS (10000 * MS_NS)        /* then the lease lapses by itself */
 
 struct shown {
     uint64_t at_ns, sequence;
+    bool planned;
 };
 
 static int print(struct slice text)
@@ -79,33 +81,41 @@ static int once(struct run *run, const struct options *options)
     return code;
 }
 
-static void show(struct run *run, struct web *web, struct shown *shown)
-{
-    uint64_t now = io_now_ns();
-    uint64_t sequence = engine_sequence(run->engine);
-    uint64_t pause = sequence != shown->sequence ? SHOW_SOONEST_NS : SHOW_LATEST_NS;
-    double cpu_seconds = 0;
-    uint64_t resident_bytes = 0;
-
-    if (!web || (shown->at_ns > 0 && now - shown->at_ns < pause)) {
-        return;
-    }
-    io_usage(&cpu_seconds, &resident_bytes);
-    engine_usage(run->engine, cpu_seconds, resident_bytes);
-    struct snapshot_ref *ref = engine_snapshot(run->engine, now, io_wall_ns());
-    web_show(web, ref);
-    snapshot_drop(ref);
-    *shown = (struct shown){ .at_ns = now, .sequence = sequence };
-}
-
+/* A picture costs more than a hundred events of the watches: made as often as somebody looks. */
 static uint64_t next_show_ns(const struct run *run, const struct web *web,
                              const struct shown *shown)
 {
     if (!web) {
         return UINT64_MAX;
     }
-    return shown->at_ns +
-           (engine_sequence(run->engine) != shown->sequence ? SHOW_SOONEST_NS : SHOW_LATEST_NS);
+    if (shown->at_ns == 0 || engine_planned(run->engine) != shown->planned) {
+        return 0; /* /readyz waits for it */
+    }
+    if (engine_sequence(run->engine) == shown->sequence) {
+        return shown->at_ns + SHOW_LATEST_NS;
+    }
+    return shown->at_ns + (web_watched(web) ? SHOW_WATCHED_NS : SHOW_SOONEST_NS);
+}
+
+static void show(struct run *run, struct web *web, struct shown *shown)
+{
+    uint64_t now = io_now_ns();
+    double cpu_seconds = 0;
+    uint64_t resident_bytes = 0;
+
+    if (now < next_show_ns(run, web, shown)) {
+        return;
+    }
+    *shown = (struct shown){
+        .at_ns = now,
+        .sequence = engine_sequence(run->engine),
+        .planned = engine_planned(run->engine),
+    };
+    io_usage(&cpu_seconds, &resident_bytes);
+    engine_usage(run->engine, cpu_seconds, resident_bytes);
+    struct snapshot_ref *ref = engine_snapshot(run->engine, now, io_wall_ns());
+    web_show(web, ref);
+    snapshot_drop(ref);
 }
 
 static int stop(struct run *run)
@@ -196,6 +206,7 @@ int main(int argc, char **argv)
         return print(slice_of(version_text())) || print(SLICE("\n"));
     }
     io_hide_memory();
+    io_return_memory();
 
     struct arena arena;
     struct io *io = NULL;

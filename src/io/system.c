@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -172,6 +173,15 @@ void io_hide_memory(void)
 #ifndef __SANITIZE_ADDRESS__ /* the search for leaks needs to look */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+}
+
+void io_return_memory(void)
+{
+    /* Else glibc raises both bounds with each large piece that is freed, up to 32 MB, and a list
+     * that is read once at the start leaves its holes for good. */
+    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_ARENA_MAX, 1); /* the page's thread allocates little */
 }
 
 struct slice io_env(const char *name)
