@@ -100,7 +100,7 @@ struct engine {
     uint32_t view_count, view_total;
     uint32_t view_decisions[PLAN_DECISION_CloudQuota + 1];
     uint64_t view_ns;
-    bool view_made;
+    bool view_made, watched;
 };
 
 /* ---- routing (route.c) ---- */

@@ -7,5 +7,6 @@
 
 void engine_watched(struct engine *engine, bool watched)
 {
+    engine->watched = watched;
     ec2_watched(engine->ec2, watched);
 }
