@@ -104,7 +104,7 @@ ALL_SRC := $(sort $(LIB_SRC) $(CONTROLLER_SRC) $(CLI_SRC) $(EC2SIM_SRC) $(UNIT_S
     $(foreach suite,$(SUITE_NAMES),$(wildcard tests/$(suite)/*.c)) $(wildcard tests/fuzz/*.c))
 ALL_OBJ := $(call obj,$(ALL_SRC))
 
-.PHONY: all deps check test unit e2e demo sim fmt tidy fuzz install clean help objects FORCE
+.PHONY: all deps check test unit e2e demo sim traces fmt tidy fuzz install clean help objects FORCE
 
 all: $(PROGRAMS) ## build the controller, the headroom command and ec2sim
 
@@ -206,6 +206,9 @@ sim: $(SIM) ## SEEDS=10000 [FIRST=1] [SECONDS=3600]: so many simulated clusters 
 coverage: ## run the planner's tests and say which lines and branches of src/plan they reach
 	@unset MAKEFLAGS MFLAGS && $(MAKE) --no-print-directory CC=gcc VARIANT=cov MODULES="base model plan" ONLY=plan build/cov/tests/unit-plan
 	@hack/coverage build/cov/obj/plan src/plan build/cov/tests/unit-plan
+
+traces: $(BIN)/tests/scenario ## renew tests/scenario/*.trace: what the planner does in known scenarios
+	@$< --renew
 
 fmt: ## lay out the C files as .clang-format says; IN=src/plan only those below a folder
 	@git ls-files -co --exclude-standard -- $(or $(IN),.) | grep '\.[ch]$$' | xargs -r clang-format -i

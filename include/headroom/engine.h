@@ -25,6 +25,8 @@ struct engine_config {
     /* Sees each event before the planner does, for what records the cluster as it is; what the
      * event points to is borrowed. NULL: nobody. */
     void (*witness)(void *witness_of, const struct plan_event *event);
+    /* Likewise each action that the planner asks for. */
+    void (*acted)(void *witness_of, const struct plan_action *action);
     void *witness_of;
 };
 

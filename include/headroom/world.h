@@ -33,6 +33,10 @@ struct world_config {
     double scale; /* of nodes, pods and addresses; 0: 1 */
     bool faults;  /* besides the scenario's, faults drawn from the seed */
     bool check;   /* invariants, at every step */
+    /* The controller's witnesses, see engine.h; NULL: nobody */
+    void (*witness)(void *witness_of, const struct plan_event *event);
+    void (*acted)(void *witness_of, const struct plan_action *action);
+    void *witness_of;
 };
 
 struct world;

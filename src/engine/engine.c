@@ -25,6 +25,7 @@ struct engine *engine_new(const struct engine_config *config)
     *engine = (struct engine){
         .clock_ns = config->clock_ns,
         .witness = config->witness,
+        .acted = config->acted,
         .witness_of = config->witness_of,
         .dry_run = config->plan.dry_run,
         .version = copy_text(config->version),

@@ -39,6 +39,9 @@ void engine_run_plan(struct engine *engine, const struct plan_event *event)
     mem_reserve(&engine->queue, &engine->queue_capacity, engine->queue_count + actions.count,
                 sizeof(*engine->queue));
     for (uint32_t i = 0; i < actions.count; i++) {
+        if (engine->acted) {
+            engine->acted(engine->witness_of, &actions.items[i]);
+        }
         copy_action(&engine->step, &actions.items[i], &engine->queue[engine->queue_count++]);
     }
     if (event->kind != PLAN_TICK || actions.count > 0) {

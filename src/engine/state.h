@@ -53,6 +53,7 @@ struct engine {
     struct ec2 *ec2;
     uint64_t (*clock_ns)(void);
     void (*witness)(void *witness_of, const struct plan_event *event);
+    void (*acted)(void *witness_of, const struct plan_action *action);
     void *witness_of;
     bool dry_run;
     char *version, *cluster_name; /* owned; "" cluster: not known yet */

@@ -114,6 +114,9 @@ void world_start_engine(struct world *world)
             .seed = world->config.seed * 5 + world->incarnation,
         },
         .version = SLICE("sim"),
+        .witness = world->config.witness,
+        .acted = world->config.acted,
+        .witness_of = world->config.witness_of,
     };
 
     world->engine = engine_new(&config);
