@@ -31,7 +31,7 @@ static void on_watch_done(struct kube *kube, void *owner, const struct answer *a
 
 /* Pages of a megabyte or so, where the server honours them. */
 static const uint32_t page_sizes[] = {
-    [ENCODING_TABLE] = 5000, [ENCODING_PROTO] = 500, [ENCODING_JSON] = 50
+    [ENCODING_TABLE] = 5000, [ENCODING_PROTO] = 500, [ENCODING_JSON] = 20
 };
 
 void reflector_init(struct reflector *reflector, const struct reflector_kind *kind)

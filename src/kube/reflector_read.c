@@ -88,7 +88,7 @@ static enum err note_list(struct reflector *reflector, struct slice version, str
 
 static enum err end_json(struct kube *kube, struct reflector *reflector, struct error *error)
 {
-    struct doc_limits limits = { .bytes = REFLECTOR_BUF_MAX, .nodes = 1000000 };
+    struct doc_limits limits = { .bytes = REFLECTOR_BUF_MAX };
     const struct doc *list = NULL;
     enum err err = json_parse(&kube->step, buf_slice(&reflector->buf), &limits, &list, error);
 

@@ -106,6 +106,24 @@ static enum err tokener_error(json_tokener *tokener, size_t offset, struct error
                      "bad JSON at byte %zu: %s", offset, json_tokener_error_desc(code));
 }
 
+/* At least so many values follow one another: json-c would build all of them before we could count. */
+static size_t commas(struct slice text)
+{
+    size_t count = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '"') {
+            quoted = !quoted;
+        } else if (quoted && text.data[i] == '\\') {
+            i++;
+        } else if (!quoted && text.data[i] == ',') {
+            count++;
+        }
+    }
+    return count;
+}
+
 static size_t skip_space(struct slice text, size_t at)
 {
     while (at < text.len && memchr(" \t\r\n", text.data[at], 4)) {
@@ -131,6 +149,9 @@ enum err json_parse(struct arena *arena, struct slice text, const struct doc_lim
     size_t good = slice_utf8(text);
     if (good < text.len) {
         return error_set(error, ERR_INVALID, "bad JSON at byte %zu: not UTF-8", good);
+    }
+    if (commas(text) >= builder.limits.nodes) {
+        return error_set(error, ERR_LIMIT, "more than %u values", builder.limits.nodes);
     }
     /* One level more than a document may have: doc_build_add then says so in our words. */
     json_tokener *tokener = json_tokener_new_ex((int)builder.limits.depth + 2);

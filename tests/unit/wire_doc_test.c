@@ -107,6 +107,7 @@ TEST(doc, refuses_more_values_and_bytes_than_allowed)
 
     expect_err(json_parse(test_arena(), SLICE("[1,2,3]"), &few, &doc, &error), ERR_LIMIT, &error);
     expect_ok(json_parse(test_arena(), SLICE("[1,2]"), &few, &doc, &error), &error);
+    expect_ok(json_parse(test_arena(), SLICE("[\"a,b,\\\",c\",2]"), &few, &doc, &error), &error);
     expect_err(json_parse(test_arena(), SLICE("[1,2]"), &small, &doc, &error), ERR_LIMIT, &error);
     expect_err(yaml_parse(test_arena(), SLICE("[1,2]"), SLICE("x"), &small, &doc, &error),
                ERR_LIMIT, &error);
