@@ -12,21 +12,76 @@ POST to the control port, each until the next one:
   /trickle/N     N bytes each tenth of a second
   /flaky/MS      each connection is cut after 0 to MS
   /refuse        reset what comes
-  /busy/S        answer each request 429 with Retry-After: S (TLS only)
+  /busy/S        answer each request 429 with Retry-After: S (this one and the next with --cert only)
+  /lie/KIND      answer each request with nonsense, see lie() for the kinds
 and once:
   /cut           reset what is connected
   /reload        read --cert anew
 GET /state: {"mode": .., "connections": N, "busy": [seconds since the epoch of each 429], "accepted": N, "cut": N}
 """
 import argparse
+import functools
 import http.server
 import json
 import random
+import select
 import socket
 import ssl
 import struct
 import threading
 import time
+import zlib
+
+
+BUSY = (b'HTTP/1.1 429 Too Many Requests\r\nRetry-After: SECONDS\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n'
+        b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429,'
+        b'"message":"too many requests, please try again later","details":{"retryAfterSeconds":SECONDS}}')
+
+
+@functools.cache
+def bomb():
+    """A gibibyte of spaces, which JSON takes as long as they come."""
+    packer, spaces = zlib.compressobj(9, zlib.DEFLATED, 31), b" " * (1 << 20)
+    return b"".join(packer.compress(spaces) for _ in range(1024)) + packer.flush()
+
+
+def lie(kind, head):
+    """The pieces of an answer, in the encoding that was asked for."""
+    protobuf, table = b"application/vnd.kubernetes.protobuf" in head, b"as=Table" in head
+    ok = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+    start = b"k8s\0" if protobuf else b'{"kind":"Table","metadata":{"resourceVersion":"1"},' if table else b'{"kind":"List",'
+    if kind == "slow-head":
+        for byte in ok * 1000:
+            yield bytes([byte])
+            time.sleep(0.2)
+    elif kind == "endless":  # one string, one field, one line
+        yield ok + b"\r\n" + start + (b"\x12\xff\xff\xff\xff\x07" if protobuf else b'"metadata":"')
+        while True:
+            yield b"x" * 65536
+    elif kind == "types":
+        yield ok + b"\r\n" + (b"k8s\0" + b"\x10\x01\x0d1234" * 100 if protobuf else
+                              b'{"kind":7,"metadata":["x"],"items":{"a":1},"columnDefinitions":"no","rows":{"cells":3}}')
+    elif kind == "deep":
+        yield ok + b"\r\n" + (b"k8s\0" + b"".join(b"\x12" + varint(4 * n) for n in range(100000, 0, -1)) if protobuf else
+                              start + b'"items":' + b"[" * 4000000)
+    elif kind == "wide":
+        yield ok + b"\r\n" + (b"k8s\0\x12" + varint(8 << 20) + b"\x12\x00" * (4 << 20) if protobuf else
+                              start + b'"items":[' + b"0," * (4 << 20) + b"0]}")
+    elif kind == "cut":  # less than was promised
+        yield ok + b"Content-Length: 100000\r\n\r\n" + start
+    elif kind == "huge":
+        yield ok + b"Content-Length: 2147483648\r\n\r\n" + (b"k8s\0\x12\x80\x80\x80\x80\x08" if protobuf else start + b'"items":"')
+        for _ in range(1 << 15):
+            yield b"y" * 65536
+    elif kind == "bomb":
+        yield ok + b"Content-Encoding: gzip\r\n\r\n" + bomb()
+
+
+def varint(n):
+    out = b""
+    while n >= 128:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
 
 
 class Box:
@@ -51,7 +106,7 @@ class Box:
                 for connection in self.connections:
                     connection.forgotten = True
                 mode = "pass"
-            if mode == "busy" or self.mode == "busy":
+            if "busy" in (mode, self.mode) or "lie" in (mode, self.mode):
                 self.cut()  # a kept-alive connection is past the point where it could be answered
             self.mode, self.value = mode, value
             self.changed.notify_all()
@@ -102,17 +157,14 @@ class Connection:
                 self.client.settimeout(10)
                 self.client = box.server_tls.wrap_socket(self.client, server_side=True)
                 self.client.settimeout(None)
-            if box.mode == "busy" and box.server_tls:
-                self.answer_busy()
+            if box.mode in ("busy", "lie"):
+                self.answer()
                 return
             self.connect()
             if box.mode == "flaky":
                 threading.Timer(random.uniform(0, box.value / 1000), self.reset).start()
-            back = threading.Thread(target=self.pump, args=(self.server, self.client), daemon=True)
-            back.start()
-            self.pump(self.client, self.server)
-            back.join()
-        except OSError:
+            self.relay()
+        except (OSError, ValueError):
             pass
         finally:
             box.connections.discard(self)
@@ -125,35 +177,43 @@ class Connection:
             tls = ssl.create_default_context(cafile=self.box.options.to_ca)
             self.server = tls.wrap_socket(self.server, server_hostname=host)
 
-    def answer_busy(self):
-        while self.box.mode == "busy":
-            head = b""
-            while b"\r\n\r\n" not in head:
-                piece = self.client.recv(65536)
+    def answer(self):
+        """Itself, in the place of the server."""
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = self.client.recv(65536)
+            if not piece:
+                return
+            head += piece
+        if self.box.mode == "busy":
+            self.box.busy.append(time.time())
+            self.client.sendall(BUSY.replace(b"SECONDS", str(self.box.value).encode()))
+        else:
+            self.client.settimeout(60)
+            for piece in lie(self.box.value, head):
+                if self.dead or self.box.mode != "lie":
+                    return
+                self.client.sendall(piece)
+
+    def relay(self):
+        """Both ways in one thread: a TLS connection must not be read and written at once."""
+        ways = {self.client: self.server, self.server: self.client}
+        while True:
+            ready = [sock for sock in ways if isinstance(sock, ssl.SSLSocket) and sock.pending()]
+            for source in ready or select.select(list(ways), [], [])[0]:
+                source.settimeout(0.02)  # what came may be of TLS itself
+                try:
+                    piece = source.recv(65536)
+                except TimeoutError:
+                    continue
+                self.box.until(lambda: not self.silent())
                 if not piece:
                     return
-                head += piece
-            body = json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "TooManyRequests", "code": 429,
-                               "message": "too many requests, please try again later", "details": {"retryAfterSeconds": self.box.value}})
-            self.box.busy.append(time.time())
-            self.client.sendall((f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {self.box.value}\r\nContent-Type: application/json\r\n"
-                                 f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
-            return
-
-    def pump(self, source, sink):
-        try:
-            while piece := source.recv(65536):
-                self.forward(piece, sink)
-            if not self.silent():
-                sink.shutdown(socket.SHUT_WR) if not isinstance(sink, ssl.SSLSocket) else self.close()
-        except (OSError, ValueError):
-            if not self.silent():
-                self.close()
+                self.forward(piece, ways[source])
 
     def forward(self, piece, sink):
         box = self.box
-        if self.silent():
-            box.until(lambda: not self.silent())
+        sink.settimeout(60)
         if box.mode == "delay":
             time.sleep(box.value / 1000)
         while box.mode == "trickle" and piece:
@@ -190,7 +250,7 @@ def control(box):
             elif order == "reload":
                 box.reload()
             else:
-                box.set(order, int(value or 0))
+                box.set(order, value if order == "lie" else int(value or 0))
             self.reply({"ok": True})
 
         def do_GET(self):

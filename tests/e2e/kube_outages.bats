@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# A real API server, and what happens on the way to it and behind it. Each story ends alike: the controller's picture is the server's again,
+# nothing was changed in EC2 on what it did not know, and a need that came meanwhile is met.
+#
+# HEADROOM_LONG=1 adds those that take a minute or more.
+
+load lib
+load kube
+
+A1=i-0a000000000000001
+A2=i-0a000000000000002
+B1=i-0a000000000000003
+
+setup_file() {
+    work "$BATS_FILE_TMPDIR"
+    cluster_exhausted
+    sim_drain nodes-b 0
+    pool_apply pods
+    pods_create gone node-a2 3
+    box_start tls
+    controller_behind_box
+    export WORK SIM SIM_PID METRICS CONTROLLER_PID BOX_PID
+}
+
+teardown_file() {
+    cluster_stop
+    box_stop
+}
+
+# The controller, through the box, with a whole picture.
+controller_behind_box() {
+    controller_start "$@"
+    within 30 "the pool to say that nodes-a is exhausted" subnet_state pods subnet-0a00000000000000a Exhausted
+    within 30 "the picture to be whole" picture_whole
+}
+
+# A story that takes minutes has a cluster of its own. CONTROLLER_KUBECONFIG leads through the box.
+long_story() {
+    [ -n "${HEADROOM_LONG:-}" ] || skip "takes minutes; set HEADROOM_LONG=1"
+    cluster_stop
+    cluster_exhausted
+    box pass
+}
+
+api_answers() { kubectl get --raw /readyz; }
+ready_again() { within "${1:-60}" "the controller to be ready again" controller_ready; }
+
+# All that ever happened is compacted: a watch from the past can only be refused.
+etcd_compact() {
+    local etcd
+    etcd=$(tr '\0' '\n' <"/proc/$(server_pid etcd)/cmdline" | grep -m 1 -o '^http://127.0.0.1:[0-9]*')
+    curl -fsS "$etcd/v3/kv/range" -d '{"key":"AA=="}' | jq -c '{revision: .header.revision}' |
+        curl -fsS "$etcd/v3/kv/compaction" -d @- >/dev/null
+}
+server_pid() { awk -v name="$1" '$1 == name {print $2}' "$TESTENV/pids"; }
+
+@test "the API server dies, and its history is compacted: 410, and a new list brings what was missed" {
+    local since relists
+    relists=$(metric headroom_watch_relists_total)
+    box refuse
+    box cut
+    since=$(now_ns)
+    kubectl delete pods -l app=gone --force --grace-period=0 2>/dev/null
+    pods_create restart node-a1 8
+    etcd_compact
+    "$ROOT/hack/testenv/restart" "$TESTENV" kube-apiserver
+    within 60 "the API server to answer again" api_answers
+    no_change_since "$since"
+    box pass
+    within 40 "the picture to be whole" picture_whole
+    within 30 "the need to be met" attached_by_us $A1 1
+    [ "$(metric headroom_watch_relists_total)" -gt "$relists" ]
+}
+
+@test "a busy API server, 429 with Retry-After: nobody asks it earlier, and the need is met afterwards" {
+    local since begun
+    ready_again
+    since=$(now_ns)
+    box busy/4
+    pods_create busy node-a2 8
+    within 30 "each kind of request to have been told" jq_true '.busy | length >= 8' box_state
+    within 30 "the log to say it" log_says 'the API server is busy'
+    no_change_since "$since"
+    begun=$(box_state | jq '.busy | length')
+    # Seven watchers and the Lease: in 4 s each comes once, and the jitter lets some come twice.
+    sleep 4
+    [ $(($(box_state | jq '.busy | length') - begun)) -le 16 ] || fail "it was asked too often: $(box_state | jq -c .busy)"
+    box pass
+    within 40 "the picture to be whole" picture_whole
+    within 30 "the need to be met" attached_by_us $A2 1
+}
+
+@test "the server's certificate comes from a new authority: refused until the CA file says so" {
+    local since
+    ready_again
+    authority new-ca
+    certificate new-ca
+    since=$(now_ns)
+    box reload
+    box cut
+    pods_create ca node-b1 8
+    within 30 "the log to say that it is not trusted" log_says 'certificate of .* is not trusted'
+    no_change_since "$since"
+    cp "$WORK/new-ca.pem" "$WORK/box-ca.pem"
+    within 60 "the picture to be whole" picture_whole
+    within 40 "the need to be met" attached_by_us $B1 1
+}
+
+@test "the token is exchanged and the old one revoked: the new one is used at once" {
+    local since
+    long_story
+    pool_apply pods
+    kubectl -n headroom-system create secret generic first 2>/dev/null
+    kubectl -n headroom-system create secret generic second 2>/dev/null
+    bound_token first
+    sed -i "s|token: \"[^\"]*\"|tokenFile: \"$WORK/token\"|" "$CONTROLLER_KUBECONFIG"
+    controller_behind_box
+    bound_token second
+    kubectl -n headroom-system delete secret first
+    since=$(now_ns)
+    within 60 "the log to say that the old one is refused" log_says 'does not accept the credentials'
+    box cut
+    pods_create token node-a1 8
+    within 20 "the picture to be whole" picture_whole
+    within 20 "the need to be met" attached_by_us $A1 1
+    echo "# $((($(now_ns) - since) / 1000000)) ms after the revocation, which the server itself notices within 10 s" >&3
+}
+
+# A token of the controller's service account that ends with the secret NAME, in the file that the kubeconfig names.
+bound_token() {
+    kubectl -n headroom-system create token headroom-controller --bound-object-kind Secret --bound-object-name "$1" >"$WORK/token.new"
+    mv "$WORK/token.new" "$WORK/token"
+}
+
+@test "half-open connections: what comes meanwhile is seen when their silence has lasted too long" {
+    local begun
+    long_story
+    pool_apply pods
+    controller_behind_box
+    begun=$SECONDS
+    box forget
+    pods_create half node-a1 8
+    kubectl label node node-a2 story=half >/dev/null
+    within 100 "the picture to be whole" picture_whole
+    within 20 "the need to be met" attached_by_us $A1 1
+    echo "# $((SECONDS - begun)) s" >&3
+    metric_is headroom_leader 1
+}
+
+@test "two minutes of a black hole: nothing is done on a picture that is too old, however urgent EC2 looks" {
+    local since
+    long_story
+    full_node_b1
+    controller_behind_box --no-leader-elect
+    since=$(now_ns)
+    box hold
+    pods_create late node-a1 8
+    within 120 "the log to say that the picture is too old" log_says 'too old to act on'
+    sim_drain nodes-b 0
+    within 60 "EC2's reads to show it" subnet_free_is subnet-0a00000000000000b 0
+    sleep 15 # as long as a need takes to be met, thrice
+    no_change_since "$since"
+    box pass
+    within 90 "the picture to be whole" picture_whole
+    within 30 "node-b1's need to be met" attached_by_us $B1 1
+    within 30 "node-a1's need to be met" attached_by_us $A1 1
+}
+
+@test "etcd is gone for a minute: the Lease cannot be renewed, and nothing is done; afterwards it is" {
+    local since etcd
+    long_story
+    full_node_b1
+    controller_behind_box
+    since=$(now_ns)
+    etcd=$(server_pid etcd)
+    kill -STOP "$etcd"
+    within 30 "the log to say that it leads no longer" log_says 'acting for it no longer'
+    since=$(now_ns)
+    sim_drain nodes-b 0
+    within 60 "EC2's reads to show it" subnet_free_is subnet-0a00000000000000b 0
+    sleep 30
+    no_change_since "$since"
+    kill -CONT "$etcd"
+    within 60 "the API server to answer again" api_answers
+    pods_create late node-a1 8
+    within 60 "the picture to be whole" picture_whole
+    within 60 "node-b1's need to be met" attached_by_us $B1 1
+    within 30 "node-a1's need to be met" attached_by_us $A1 1
+}
+
+# node-b1 has two addresses left of ten, its agent could grow, and the pool wants three ahead: once its subnet is empty that is a need
+# which EC2 alone shows.
+full_node_b1() {
+    pool_apply pods 'headroom: {minIPsPerNode: 3}'
+    pods_create full node-b1 8
+    within 100 "node-b1's agent to have grown" pods_running full 8
+}
+subnet_free_is() { [ "$(curl -fsS "$METRICS/metrics" | sed -n "s/^headroom_subnet_free_addresses{.*subnet=\"$1\".*} //p")" = "$2" ]; }
+
+@test "a way that cuts, delays and trickles: in the end the picture is whole, and each need is met once" {
+    long_story
+    sim_drain nodes-b 0
+    pool_apply pods
+    controller_behind_box
+    box flaky/3000
+    box cut
+    pods_create cut node-a1 8
+    within 60 "twenty cuts" jq_true '.cut >= 20' box_state
+    box delay/400
+    pods_create delayed node-a2 8
+    within 60 "the need to be met" attached_by_us $A2 1
+    box trickle/200
+    box cut
+    pods_create trickled node-b1 8
+    within 90 "the need to be met" attached_by_us $B1 1
+    box pass
+    within 40 "the picture to be whole" picture_whole
+    jq_true 'length == 3' our_enis
+}
