@@ -178,10 +178,6 @@ bool choose_subnet(const struct planner *p, const struct node_row *node, const s
     uint32_t slots = wanted;
     uint32_t subnet = best_with(p, node, v, wanted, false);
 
-    /* Where little is left, other nodes' waiting pods come before this node's spare addresses. */
-    if (subnet != NONE && p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
-        slots = least < slots ? least : slots;
-    }
     if (subnet == NONE) {
         subnet = roomiest(p, node, v, 1);
         if (subnet != NONE) {
@@ -190,6 +186,10 @@ bool choose_subnet(const struct planner *p, const struct node_row *node, const s
     }
     if (subnet == NONE) {
         return false;
+    }
+    /* Where little is left, other nodes' waiting pods come before this node's spare addresses. */
+    if (p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
+        slots = least < slots ? least : slots;
     }
     fill(ret, v, subnet, slots);
     return true;

@@ -54,6 +54,21 @@ static bool is_stuck(const struct planner *p, const struct node_row *node, const
     return v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= STUCK_NS;
 }
 
+/* Slots that can be added to an ENI with so many: as it can carry them, and its subnet has them. */
+static uint32_t room_on(const struct planner *p, const struct node_row *node, const struct view *v,
+                        uint32_t subnet, uint32_t used)
+{
+    const struct subnet_row *s = &p->subnets[subnet];
+    uint32_t reserved = p->pools[node->pool].pool.reserved_ips;
+    uint32_t free = subnet_free(s) > reserved ? subnet_free(s) - reserved : 0;
+    uint32_t room = v->prefixes ? subnet_blocks(s) : free;
+
+    if (used >= v->k || !s->known || s->refused) {
+        return 0;
+    }
+    return room < v->k - used ? room : v->k - used;
+}
+
 /* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not
  * ask, others so that they are full when they are adopted. */
 static const struct node_eni *assignable(const struct planner *p, const struct node_row *node,
@@ -61,21 +76,13 @@ static const struct node_eni *assignable(const struct planner *p, const struct n
 {
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
-        uint32_t used = (uint32_t)eni->ips + eni->prefixes;
-        if (eni->adopted != adopted || used >= v->k || eni->subnet == NONE ||
-            !node_eligible(p, node, eni)) {
+        if (eni->adopted != adopted || eni->subnet == NONE || !node_eligible(p, node, eni)) {
             continue;
         }
-        const struct subnet_row *s = &p->subnets[eni->subnet];
-        uint32_t reserved = p->pools[node->pool].pool.reserved_ips;
-        uint32_t free = subnet_free(s) > reserved ? subnet_free(s) - reserved : 0;
-        uint32_t room = v->prefixes ? subnet_blocks(s) : free;
-        room = room < v->k - used ? room : v->k - used;
-        if (!s->known || s->refused || room == 0) {
-            continue;
+        *ret_slots = room_on(p, node, v, eni->subnet, (uint32_t)eni->ips + eni->prefixes);
+        if (*ret_slots > 0) {
+            return eni;
         }
-        *ret_slots = room;
-        return eni;
     }
     return NULL;
 }
@@ -153,7 +160,8 @@ static bool soon_has_room(const struct planner *p, const struct node_row *node,
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
         if (order->kind == ORDER_ATTACH && !order->over && !order->listed &&
-            p->now_ns < order->began_ns + SOON_NS && v->k - order->ips - order->prefixes >= slots) {
+            p->now_ns < order->began_ns + SOON_NS &&
+            room_on(p, node, v, order->subnet, order->ips + order->prefixes) >= slots) {
             return true;
         }
     }
@@ -384,6 +392,7 @@ static void order_it(struct planner *p, uint32_t handle, const struct plan_want 
     }
     decide_kind(p, node, PLAN_DECISION_Attaching);
     plan_dirty(p, handle); /* pods beyond one ENI's addresses want another */
+    p->more_waiting = p->more_waiting || want->urgency == URGENT_WAITING;
 }
 
 static void serve(struct planner *p, uint32_t handle)
@@ -421,6 +430,9 @@ void decide_serve(struct planner *p)
         }
         if (p->active[URGENT_WAITING] + p->active[URGENT_FORECAST] >= window) {
             return;
+        }
+        if (next->urgency != URGENT_WAITING && p->more_waiting) {
+            return; /* what waiting pods still want goes before what is only foreseen */
         }
         bool popped = timers_pop(&p->needy, TIMERS_NEVER, &handle);
         assert(popped);

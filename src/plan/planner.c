@@ -389,6 +389,7 @@ static uint32_t decide_dirty(struct planner *p, uint32_t most)
         memmove(p->dirty, p->dirty + done, (p->dirty_count - done) * sizeof(*p->dirty));
         p->dirty_count -= done;
     }
+    p->more_waiting = p->dirty_count > 0;
     return done;
 }
 

@@ -311,6 +311,7 @@ struct planner {
 
     uint32_t *dirty;
     uint32_t dirty_count, dirty_capacity;
+    bool more_waiting;      /* a dirty node may have pods that wait */
     struct timers timers;   /* by node */
     struct timers needy;    /* nodes that may be served, by priority */
     uint32_t waiting_nodes; /* pods wait there and the agent cannot grow */

@@ -314,3 +314,45 @@ TEST(plan_queue, waiting_pods_go_before_what_is_foreseen)
     expect_u64(s->order_count, 18);
     story_end(s);
 }
+
+TEST(plan_queue, a_second_eni_for_waiting_pods_goes_before_a_spare_address_elsewhere)
+{
+    struct story *s = two_subnets(0);
+
+    s->subnets[1].free = 8 + 6 + 2; /* the reserve, an ENI of five, an ENI of one */
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n1", 5, 0); /* low: it would like a spare one */
+    story_pods(s, "n2", 5, 6);
+    story_go(s);
+    require(s->order_count == 2);
+    expect_text(s->orders[0].node, "n2");
+    expect_text(s->orders[1].node, "n2");
+    story_is(s, "n1", PLAN_DECISION_NoHealthySubnet);
+    story_end(s);
+}
+
+TEST(plan_queue, pods_do_not_wait_for_room_on_an_eni_whose_subnet_has_none)
+{
+    struct story *s = two_subnets(0);
+
+    s->subnets[1].free = 8 + 2; /* one address and the ENI's own */
+    story_subnet(s, "c", 8 + 2);
+    story_pods(s, "n1", 5, 2);
+    story_go(s);
+    require(s->order_count == 2);
+    expect_text(s->orders[0].action.attach.subnet.text, "subnet-b");
+    expect_text(s->orders[1].action.attach.subnet.text, "subnet-c");
+    story_end(s);
+}
+
+TEST(plan_queue, a_subnet_that_has_not_all_that_is_wanted_gives_what_pods_need)
+{
+    struct story *s = two_subnets(0);
+
+    s->subnets[1].free = 8 + 4; /* six are wanted */
+    story_pods(s, "n1", 5, 1);
+    story_go(s);
+    require(s->order_count == 1);
+    expect_u64(s->orders[0].action.attach.ips, 1);
+    story_end(s);
+}
