@@ -206,7 +206,6 @@ int main(int argc, char **argv)
         return print(slice_of(version_text())) || print(SLICE("\n"));
     }
     io_hide_memory();
-    io_return_memory();
 
     struct arena arena;
     struct io *io = NULL;
@@ -217,6 +216,7 @@ int main(int argc, char **argv)
         run_config(&arena, &options.run, &config, &error) != ERR_OK) {
         code = complain(&error, EXIT_FAILED);
     } else {
+        io_return_memory();
         code = run_with(io, &config, &options);
     }
     io_free(io);

@@ -11,7 +11,7 @@
 
 /* More than a cluster of 100,000 nodes can cause in one step: beyond it the machines answer each
  * other in a circle. */
-enum { ACTIONS_MAX = 4 * 1000 * 1000 };
+enum { ACTIONS_MAX = 4 * 1000 * 1000, QUEUE_KEPT = 256 };
 
 static void take_logs(struct engine *engine, const struct log_record *records, uint32_t count)
 {
@@ -162,4 +162,10 @@ void engine_drain(struct engine *engine)
     }
     engine->queue_head = 0;
     engine->queue_count = 0;
+    if (engine->queue_capacity > QUEUE_KEPT) {
+        /* The start asks for every node's ENIs in one step: megabytes that are not needed again. */
+        mem_free(engine->queue);
+        engine->queue = NULL;
+        engine->queue_capacity = 0;
+    }
 }

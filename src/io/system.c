@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -175,8 +177,29 @@ void io_hide_memory(void)
 #endif
 }
 
+/* What only starting up has read of the program and its libraries: half of it. What is needed again
+ * is mapped again, from the page cache. */
+static int drop_segments(struct dl_phdr_info *info, size_t size, void *context)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    (void)size;
+    (void)context;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t begin = (info->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = (info->dlpi_addr + segment->p_vaddr + segment->p_memsz) & ~(page - 1);
+        /* Never one that can be written, whose pages are our own. */
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W) && end > begin) {
+            (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+        }
+    }
+    return 0;
+}
+
 void io_return_memory(void)
 {
+    (void)dl_iterate_phdr(drop_segments, NULL);
     /* Else glibc raises both bounds with each large piece that is freed, up to 32 MB, and a list
      * that is read once at the start leaves its holes for good. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
