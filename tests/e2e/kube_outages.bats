@@ -106,6 +106,47 @@ server_pid() { awk -v name="$1" '$1 == name {print $2}' "$TESTENV/pids"; }
     within 40 "the need to be met" attached_by_us $B1 1
 }
 
+@test "a hostile API server: each kind of nonsense is refused by name, memory stays bounded, and all is well when it is sane again" {
+    local since kind
+    since=$(now_ns)
+    # The one that ran so far stands for all that have a picture already.
+    box lie/frame
+    within 20 "the log to say it" log_says 'a watch frame of 2147483647 bytes, more than'
+    controller_runs
+    memory_bounded
+    for kind in endless deep wide ${HEADROOM_LONG:+slow-head types cut huge bomb}; do
+        controller_kill
+        box "lie/$kind"
+        controller_start
+        within 30 "the log to name it: $kind" said_since_start "${NONSENSE[$kind]}"
+        controller_runs || { logs_tail; fail "it has ended: $kind"; }
+        memory_bounded
+        curl -fsS --max-time 5 "$METRICS/healthz" >/dev/null
+    done
+    no_change_since "$since"
+    box pass
+    within 40 "the picture to be whole" picture_whole
+    within 40 "it to be ready" controller_ready
+}
+
+declare -A NONSENSE=(
+    [endless]='cannot list .*: more than [0-9]* bytes'
+    [deep]='cannot list .*: bad JSON at byte [0-9]*: nesting too deep'
+    [wide]='cannot list .*: more than 200000 values'
+    [slow-head]='no complete answer from .* within 5.000 s'
+    [types]='cannot list .*: the answer is no list'
+    [cut]='cannot list .*: .* closed the connection in mid-answer'
+    [huge]='cannot list .*: more than [0-9]* bytes'
+    [bomb]='cannot (list|read) .*: (bad JSON|.*makes no sense|.*more than)'
+)
+said_since_start() { tac "$WORK/controller.log" | sed '/headroom-controller starts/q' | grep -E -- "$1"; }
+# At its most: 15 MB when nothing is wrong, and what one answer of 8 MiB may make of it.
+memory_bounded() {
+    local most
+    most=$(awk '/^VmHWM/ {print $2}' "/proc/$CONTROLLER_PID/status")
+    [ "$most" -lt 65536 ] || fail "it took $most kB"
+}
+
 @test "the token is exchanged and the old one revoked: the new one is used at once" {
     local since
     long_story

@@ -40,9 +40,9 @@ BUSY = (b'HTTP/1.1 429 Too Many Requests\r\nRetry-After: SECONDS\r\nContent-Type
 
 @functools.cache
 def bomb():
-    """A gibibyte of spaces, which JSON takes as long as they come."""
+    """128 MiB of spaces, which JSON takes as long as they come."""
     packer, spaces = zlib.compressobj(9, zlib.DEFLATED, 31), b" " * (1 << 20)
-    return b"".join(packer.compress(spaces) for _ in range(1024)) + packer.flush()
+    return b"".join(packer.compress(spaces) for _ in range(128)) + packer.flush()
 
 
 def lie(kind, head):
@@ -73,6 +73,8 @@ def lie(kind, head):
         yield ok + b"Content-Length: 2147483648\r\n\r\n" + (b"k8s\0\x12\x80\x80\x80\x80\x08" if protobuf else start + b'"items":"')
         for _ in range(1 << 15):
             yield b"y" * 65536
+    elif kind == "frame":  # of a watch: a promise of 2 GiB
+        yield ok + b"\r\n" + b"\x7f\xff\xff\xff" + b"k8s\0" * 1000
     elif kind == "bomb":
         yield ok + b"Content-Encoding: gzip\r\n\r\n" + bomb()
 
@@ -188,6 +190,10 @@ class Connection:
         if self.box.mode == "busy":
             self.box.busy.append(time.time())
             self.client.sendall(BUSY.replace(b"SECONDS", str(self.box.value).encode()))
+        elif self.box.value == "frame" and b"watch=true" not in head:
+            self.connect()
+            self.server.sendall(head)
+            self.relay()
         else:
             self.client.settimeout(60)
             for piece in lie(self.box.value, head):
