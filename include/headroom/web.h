@@ -1,5 +1,5 @@
 /*
- * web.h - /healthz, /readyz, /metrics, /api/state and the live page, on libwebsockets in a thread
+ * web.h - /healthz, /readyz, /metrics, /api/state, /api/history and the live page, on libwebsockets in a thread
  * of its own.
  *
  * Read-only: shows the newest snapshot that it was given. Its death leaves control unharmed. No

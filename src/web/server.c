@@ -18,6 +18,7 @@
 
 #include <headroom/web.h>
 
+#include "history.h"
 #include "listen.h"
 #include "page.h"
 #include "policy.h"
@@ -63,6 +64,7 @@ struct web {
     atomic_uint clients;        /* WebSockets; set by the web thread */
     atomic_llong asked_us;      /* when /api/state was last asked for; set by the web thread */
     struct text *state;         /* the web thread's from here on */
+    struct history history;
     char policy[WEB_POLICY_MAX];
     unsigned char piece[LWS_PRE + PIECE_MAX];
 };
@@ -133,6 +135,14 @@ static struct text *metrics_text(struct web *web)
     return text;
 }
 
+static struct text *history_text(struct web *web)
+{
+    struct text *text = text_new();
+
+    history_write(&web->history, &text->bytes);
+    return text;
+}
+
 static struct text *health_text(struct web *web, unsigned *ret_status)
 {
     (void)pthread_mutex_lock(&web->lock);
@@ -185,6 +195,9 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
     } else if (slice_is(path, "/metrics")) {
         ret->content_type = "text/plain; version=0.0.4; charset=utf-8";
         ret->text = metrics_text(web);
+    } else if (slice_is(path, "/api/history")) {
+        ret->content_type = "application/json";
+        ret->text = history_text(web);
     } else if (slice_is(path, "/api/state")) {
         ret->content_type = "application/json";
         ret->text = hold_state(web);
@@ -195,7 +208,8 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
         }
     } else {
         ret->status = HTTP_STATUS_NOT_FOUND;
-        ret->text = text_of(SLICE("not found: try /, /healthz, /readyz, /metrics or /api/state\n"));
+        ret->text = text_of(SLICE("not found: try /, /healthz, /readyz, /metrics, /api/state or "
+                                  "/api/history\n"));
     }
     if (ret->text->bytes.failed) {
         text_drop(ret->text);
@@ -424,6 +438,16 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     }
 }
 
+static void note(struct web *web)
+{
+    struct snapshot_ref *ref = hold_shown(web);
+
+    if (ref) {
+        history_note(&web->history, snapshot_get(ref));
+    }
+    snapshot_drop(ref);
+}
+
 static const struct lws_protocols protocols[];
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -451,6 +475,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         return 1; /* a WebSocket without our protocol */
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        note(web);
         (void)lws_callback_on_writable_all_protocol(lws_get_context(wsi), &protocols[1]);
         return 0;
     default:
@@ -559,6 +584,7 @@ void web_free(struct web *web)
         lws_context_destroy(web->context);
     }
     text_drop(web->state);
+    history_done(&web->history);
     snapshot_drop(web->shown);
     (void)pthread_mutex_destroy(&web->lock);
     mem_free(web);

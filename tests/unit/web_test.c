@@ -14,6 +14,7 @@
 #include <headroom/web.h>
 
 #include "test.h"
+#include "web/history.h"
 #include "web/listen.h"
 #include "web/page.h"
 #include "web/policy.h"
@@ -222,6 +223,41 @@ TEST(web, writes_the_state_as_json)
     const struct doc *happening = doc_first(doc_get(state, "happenings"));
     expect_slice(doc_text(doc_get(happening, "reason")), "SubnetLow");
     expect_slice(doc_text(doc_get(happening, "type")), "Warning");
+}
+
+static struct slice history_text(const struct history *history)
+{
+    struct buf text;
+
+    buf_init(&text, TEXT_MAX);
+    history_write(history, &text);
+    struct slice copy = arena_slice(test_arena(), buf_slice(&text));
+    buf_done(&text);
+    return copy;
+}
+
+TEST(web, remembers_ten_minutes_of_each_subnet)
+{
+    struct history history = { 0 };
+    struct snapshot_ref *ref = picture(true);
+    struct snapshot snapshot = *snapshot_get(ref);
+
+    expect_slice(history_text(&history), "{\"subnets\":{}}\n");
+    history_note(&history, &snapshot);
+    snapshot.wall_ns += UINT64_C(4900000000); /* too soon for another point */
+    history_note(&history, &snapshot);
+    snapshot.wall_ns += UINT64_C(100000000);
+    history_note(&history, &snapshot);
+    expect_contains(history_text(&history), "\"subnet-0aa\":[[1767323045,");
+    expect_contains(history_text(&history), "],[1767323050,");
+    for (uint32_t i = 0; i < HISTORY_POINTS - 1; i++) {
+        snapshot.wall_ns += UINT64_C(5000000000);
+        history_note(&history, &snapshot);
+    }
+    /* The first of them has gone, the second is the oldest. */
+    expect_contains(history_text(&history), "\"subnet-0aa\":[[1767323050,");
+    history_done(&history);
+    snapshot_drop(ref);
 }
 
 TEST(web, keeps_a_snapshot_until_its_last_holder_drops_it)
