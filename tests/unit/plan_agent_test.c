@@ -99,6 +99,38 @@ TEST(plan_agents, data_may_be_of_any_age_if_the_pool_says_so)
     story_end(s);
 }
 
+/* An agent that was refused is silent for 120 s: what waits then is served at once, and not by it. */
+TEST(plan_agents, one_that_was_refused_is_not_waited_for_even_when_its_subnet_recovers)
+{
+    struct story *s = two_subnets(200);
+
+    s->pools[0].paused = true;
+    story_pods(s, "n1", 1, 0);
+    story_go(s);
+    story_wait(s, 100); /* the node's ENIs are not read meanwhile */
+    story_free(s, "a", 0);
+    story_pods(s, "n1", 5, 1);
+    story_wait(s, 20);
+    story_free(s, "a", 200);
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_saw(s, "attach n1 subnet-");
+    story_end(s);
+
+    s = two_subnets(200); /* its silence is over a minute before an ENI would be adopted */
+    s->pools[0].paused = true;
+    story_pods(s, "n1", 1, 0);
+    story_go(s);
+    story_free(s, "a", 0);
+    story_pods(s, "n1", 5, 1);
+    story_free(s, "a", 200);
+    story_wait(s, 66);
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_end(s);
+}
+
 /* ---- cordoned nodes ---- */
 
 TEST(plan_cordoned, an_idle_one_gets_nothing_ahead)

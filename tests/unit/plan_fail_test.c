@@ -494,6 +494,83 @@ TEST(plan_token, another_node_subnet_or_hour_gives_another)
     story_end(u);
 }
 
+static void two_more_enis(struct story *s, bool swapped)
+{
+    story_eni(s, "n1", swapped ? "c" : "a", swapped ? 2 : 1, 0, 0);
+    story_eni(s, "n1", swapped ? "a" : "c", swapped ? 1 : 2, 0, 0);
+}
+
+TEST(plan_token, the_enis_that_are_there_count_and_their_order_does_not)
+{
+    struct story *s = needy();
+    struct story *t = needy();
+    struct story *u = needy();
+
+    s->nodes[0].type = t->nodes[0].type = u->nodes[0].type = "m5.xlarge";
+    two_more_enis(s, false);
+    two_more_enis(t, true);
+    two_more_enis(u, false);
+    u->enis[1].id = story_id("eni-another");
+    s->subnets[2].free = t->subnets[2].free = u->subnets[2].free = 0; /* nobody grows there */
+    story_go(s);
+    story_go(t);
+    story_go(u);
+    expect_text(token_of(&t->orders[0]), token_of(&s->orders[0]));
+    expect(strcmp(token_of(&u->orders[0]), token_of(&s->orders[0])) != 0);
+    story_end(s);
+    story_end(t);
+    story_end(u);
+}
+
+/* A token with other parameters is refused by EC2: what is asked for is a part of it. */
+TEST(plan_token, other_security_groups_or_another_cluster_give_another)
+{
+    static const struct selector_term one = { .id = SLICE("sg-1") };
+    static const struct selector_term two = { .id = SLICE("sg-2") };
+    static const struct plan_group groups[] = { { .id = { "sg-1" } }, { .id = { "sg-2" } } };
+    const struct selector_term *const terms[] = { &one, &two, &two };
+    char tokens[3][CLIENT_TOKEN_MAX];
+
+    for (int i = 0; i < 3; i++) {
+        struct story *s = needy();
+        struct plan_event event = { .kind = PLAN_GROUPS };
+        s->pools[0].group_terms = terms[i];
+        s->pools[0].group_term_count = 1;
+        s->config.cluster_name = i == 2 ? SLICE("another") : SLICE("demo");
+        event.groups.groups = groups;
+        event.groups.count = 2;
+        story_step(s, &event);
+        story_go(s);
+        memcpy(tokens[i], token_of(&s->orders[0]), CLIENT_TOKEN_MAX);
+        story_end(s);
+    }
+    expect(strcmp(tokens[0], tokens[1]) != 0);
+    expect(strcmp(tokens[1], tokens[2]) != 0);
+}
+
+TEST(plan_token, lasts_ten_minutes)
+{
+    static const struct {
+        uint64_t after_s;
+        bool same;
+    } cases[] = { { 0, true }, { 399, true }, { 400, false }, { 1000, false } };
+    char first[CLIENT_TOKEN_MAX] = "";
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct story *s = needy();
+        s->wall_ns += cases[i].after_s * STORY_S; /* the epoch began 200 s before */
+        story_go(s);
+        if (i == 0) {
+            memcpy(first, token_of(&s->orders[0]), sizeof(first));
+        }
+        if ((strcmp(first, token_of(&s->orders[0])) == 0) != cases[i].same) {
+            test_fail("after %u s the token is %s", (unsigned)cases[i].after_s,
+                      cases[i].same ? "another one" : "the same");
+        }
+        story_end(s);
+    }
+}
+
 TEST(plan_token, tags_and_description_do_not_vary_between_tries)
 {
     struct story *s = needy();
