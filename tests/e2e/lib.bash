@@ -88,6 +88,8 @@ cluster_start() {
     launch ec2sim "$ROOT/build/ec2sim" --scenario "$scenario" --listen "127.0.0.1:$SIM_PORT" --kubeconfig "$KUBECONFIG"
     SIM_PID=$LAUNCHED
     within 60 "the nodes to be there and their agents to have addresses" nodes_ready
+    # The controller may do what the policy that users apply allows, and nothing else.
+    sim_post policy "{\"who\":\"controller\",\"document\":$(sed 's/CLUSTER_NAME/e2e/' "$ROOT/manifests/iam/policy.json")}"
 }
 
 # cluster_exhausted: the cluster of most stories: node-a1's and node-a2's subnet is empty, and their agents keep nothing warm, so that
