@@ -99,7 +99,7 @@ TEST(plan_agents, data_may_be_of_any_age_if_the_pool_says_so)
     story_end(s);
 }
 
-/* An agent that was refused is silent for 120 s: what waits then is served at once, and not by it. */
+/* An agent that was refused is silent for 120 s: what waits then is served at once. */
 TEST(plan_agents, one_that_was_refused_is_not_waited_for_even_when_its_subnet_recovers)
 {
     struct story *s = two_subnets(200);
