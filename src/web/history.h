@@ -22,7 +22,7 @@ struct history {
 /* Keeps a point for each subnet, unless the last ones are not HISTORY_APART_S old. */
 void history_note(struct history *history, const struct snapshot *snapshot);
 
-/* {"subnets":{"subnet-0a":[[1767323045,12],...]}}: Unix seconds and free addresses, oldest first. */
+/* {"subnets":{"subnet-0a":[[1767323045,12],...]}}: Unix seconds, free addresses; oldest first */
 void history_write(const struct history *history, struct buf *out);
 
 void history_done(struct history *history);

@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <libwebsockets.h>
 
@@ -32,7 +34,8 @@ enum {
     PUSH_PAUSE_US = 500000,  /* two pictures a second are enough for an eye */
     FRESH_US = 30 * 1000000, /* control reports at least every 5 s */
     ASKED_US = 10 * 1000000, /* who polls comes again within this time */
-    TIMEOUT_S = 10
+    TIMEOUT_S = 10,
+    NICE = 10
 };
 
 /* A rendered body and how many are still sending it. The web thread's alone. */
@@ -63,7 +66,9 @@ struct web {
     lws_usec_t shown_us;        /* under lock */
     atomic_uint clients;        /* WebSockets; set by the web thread */
     atomic_llong asked_us;      /* when /api/state was last asked for; set by the web thread */
-    struct text *state;         /* the web thread's from here on */
+    /* The web thread's from here on. The newest snapshot, rendered in full and for pages; NULL: not
+     * yet. */
+    struct text *state, *brief;
     struct history history;
     char policy[WEB_POLICY_MAX];
     unsigned char piece[LWS_PRE + PIECE_MAX];
@@ -95,8 +100,11 @@ static struct snapshot_ref *hold_shown(struct web *web)
     return ref;
 }
 
-/* The newest snapshot as JSON, rendered once; the caller drops it. NULL: nothing to show yet. */
-static struct text *hold_state(struct web *web)
+typedef void body_fn(const struct snapshot *snapshot, struct buf *out);
+
+/* The newest snapshot as JSON, rendered once and kept; the caller drops it. NULL: nothing to show
+ * yet. */
+static struct text *hold_body(struct web *web, struct text **kept, body_fn *body)
 {
     struct snapshot_ref *ref = hold_shown(web);
 
@@ -104,15 +112,15 @@ static struct text *hold_state(struct web *web)
         return NULL;
     }
     const struct snapshot *snapshot = snapshot_get(ref);
-    if (!web->state || web->state->made_ns != snapshot->wall_ns) {
-        text_drop(web->state);
-        web->state = text_new();
-        web->state->made_ns = snapshot->wall_ns;
-        web_state(snapshot, &web->state->bytes);
+    if (!*kept || (*kept)->made_ns != snapshot->wall_ns) {
+        text_drop(*kept);
+        *kept = text_new();
+        (*kept)->made_ns = snapshot->wall_ns;
+        body(snapshot, &(*kept)->bytes);
     }
     snapshot_drop(ref);
-    web->state->holders++;
-    return web->state;
+    (*kept)->holders++;
+    return *kept;
 }
 
 static struct text *text_of(struct slice s)
@@ -200,7 +208,7 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
         ret->text = history_text(web);
     } else if (slice_is(path, "/api/state")) {
         ret->content_type = "application/json";
-        ret->text = hold_state(web);
+        ret->text = hold_body(web, &web->state, web_state);
         atomic_store(&web->asked_us, lws_now_usecs());
         if (!ret->text) {
             ret->status = HTTP_STATUS_SERVICE_UNAVAILABLE;
@@ -319,7 +327,7 @@ static int go_on_answer(struct web *web, struct lws *wsi, struct session *sessio
 static bool next_state(struct web *web, struct lws *wsi, struct session *session)
 {
     lws_usec_t now = lws_now_usecs();
-    struct text *text = hold_state(web);
+    struct text *text = hold_body(web, &web->brief, web_brief);
 
     if (!text || text->made_ns == session->seen_ns || text->bytes.failed) {
         text_drop(text);
@@ -498,6 +506,8 @@ static void *run(void *context)
 {
     struct web *web = context;
 
+    /* Whoever looks, control goes first where processors are scarce. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     while (!atomic_load(&web->stop) && lws_service(web->context, 0) >= 0) {
     }
     return NULL;
@@ -584,6 +594,7 @@ void web_free(struct web *web)
         lws_context_destroy(web->context);
     }
     text_drop(web->state);
+    text_drop(web->brief);
     history_done(&web->history);
     snapshot_drop(web->shown);
     (void)pthread_mutex_destroy(&web->lock);

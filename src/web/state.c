@@ -134,9 +134,20 @@ static void add_node(struct json_out *json, const struct snapshot_node *node)
     json_end_object(json);
 }
 
-static void add_nodes(struct json_out *json, const struct snapshot *snapshot)
+static uint64_t pods_waiting(const struct snapshot *snapshot)
+{
+    uint64_t waiting = 0;
+
+    for (uint32_t i = 0; i < snapshot->node_count; i++) {
+        waiting += snapshot->nodes[i].waiting;
+    }
+    return waiting;
+}
+
+static void add_nodes(struct json_out *json, const struct snapshot *snapshot, uint32_t nodes_max)
 {
     json_field_u64(json, "nodeTotal", snapshot->node_total);
+    json_field_u64(json, "podsWaiting", pods_waiting(snapshot));
     json_key(json, "decisions");
     json_begin_object(json);
     for (uint32_t i = 0; i < sizeof(snapshot->decisions) / sizeof(snapshot->decisions[0]); i++) {
@@ -148,17 +159,19 @@ static void add_nodes(struct json_out *json, const struct snapshot *snapshot)
     json_end_object(json);
     json_key(json, "nodes");
     json_begin_array(json);
-    for (uint32_t i = 0; i < snapshot->node_count; i++) {
+    for (uint32_t i = 0; i < snapshot->node_count && i < nodes_max; i++) {
         add_node(json, &snapshot->nodes[i]);
     }
     json_end_array(json);
 }
 
-static void add_happenings(struct json_out *json, const struct snapshot *snapshot)
+/* The newest so many. */
+static void add_happenings(struct json_out *json, const struct snapshot *snapshot, uint32_t max)
 {
     json_key(json, "happenings");
     json_begin_array(json);
-    for (uint32_t i = 0; i < snapshot->happening_count; i++) {
+    uint32_t first = snapshot->happening_count > max ? snapshot->happening_count - max : 0;
+    for (uint32_t i = first; i < snapshot->happening_count; i++) {
         const struct happening *happening = &snapshot->happenings[i];
         json_begin_object(json);
         json_field_u64(json, "sequence", happening->sequence);
@@ -228,7 +241,7 @@ static void add_kube(struct json_out *json, const struct kube_stats *kube)
     json_end_object(json);
 }
 
-void web_state(const struct snapshot *snapshot, struct buf *out)
+static void write_state(const struct snapshot *snapshot, uint32_t rows_max, struct buf *out)
 {
     struct json_out json;
 
@@ -255,10 +268,20 @@ void web_state(const struct snapshot *snapshot, struct buf *out)
         add_pool(&json, &snapshot->pools[i]);
     }
     json_end_array(&json);
-    add_nodes(&json, snapshot);
-    add_happenings(&json, snapshot);
+    add_nodes(&json, snapshot, rows_max);
+    add_happenings(&json, snapshot, rows_max);
     add_ec2(&json, &snapshot->ec2);
     add_kube(&json, &snapshot->kube);
     json_end_object(&json);
     buf_add_char(out, '\n');
+}
+
+void web_state(const struct snapshot *snapshot, struct buf *out)
+{
+    write_state(snapshot, UINT32_MAX, out);
+}
+
+void web_brief(const struct snapshot *snapshot, struct buf *out)
+{
+    write_state(snapshot, WEB_BRIEF_ROWS, out);
 }

@@ -16,7 +16,7 @@ def command(port, folder):
     return ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
             "--disable-features=OptimizationHints,MediaRouter,Translate", "--no-default-browser-check", "--hide-scrollbars",
-            "--force-color-profile=srgb", f"--user-data-dir={folder}", f"--remote-debugging-port={port}",
+            "--force-color-profile=srgb", "--disable-lcd-text", f"--user-data-dir={folder}", f"--remote-debugging-port={port}",
             "about:blank"]
 
 
@@ -56,7 +56,7 @@ class Page:
             message["sessionId"] = self.session
         self.socket.send(json.dumps(message))
         while True:
-            answer = json.loads(self.socket.recv(timeout=30))
+            answer = json.loads(self.socket.recv(timeout=90))
             if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")

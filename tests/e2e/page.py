@@ -92,8 +92,8 @@ def exhausts(port, url, sim, *subnets):
             badge = f"[...document.querySelectorAll('.subnet')].find((s) => s.textContent.includes('{subnet}')).querySelector('.badge').textContent"
             must(page.js(badge) == "Healthy", subnet, "is not healthy at the beginning")
             since = get(sim + "/_sim/requests?count=1")["last"]
-            drained = time.time()
             drain(sim, subnet, 0)
+            drained = time.time()  # ec2sim takes a while for the thousands of addresses of a large one
             seen = page.wait(f"(window.seen['{subnet}'] || []).find((s) => s[0] === 'Exhausted')", 40)[1] / 1000
             reads = [moment(r["time"]) for r in get(f"{sim}/_sim/requests?since={since}")["requests"]
                      if r["action"] == "DescribeSubnets" and r["who"] == "controller"]

@@ -236,6 +236,33 @@ static struct slice history_text(const struct history *history)
     return copy;
 }
 
+TEST(web, tells_pages_of_the_neediest_nodes_and_of_all_waiting_pods)
+{
+    struct snapshot_ref *ref = picture(true);
+    struct snapshot snapshot = *snapshot_get(ref);
+    struct snapshot_node *many = ARENA_ARRAY(test_arena(), struct snapshot_node, 200);
+    struct buf brief, all;
+
+    for (uint32_t i = 0; i < 200; i++) {
+        many[i] = nodes[0];
+        many[i].name = arena_printf(test_arena(), "node-%u.", i);
+        many[i].waiting = 2;
+    }
+    snapshot.nodes = many;
+    snapshot.node_count = 200;
+    buf_init(&brief, TEXT_MAX);
+    buf_init(&all, TEXT_MAX);
+    web_brief(&snapshot, &brief);
+    web_state(&snapshot, &all);
+    expect_contains(buf_slice(&brief), "\"node-59.\"");
+    expect(!slice_contains(buf_slice(&brief), SLICE("\"node-60.\"")));
+    expect_contains(buf_slice(&brief), "\"podsWaiting\":400");
+    expect_contains(buf_slice(&all), "\"node-199.\"");
+    buf_done(&brief);
+    buf_done(&all);
+    snapshot_drop(ref);
+}
+
 TEST(web, remembers_ten_minutes_of_each_subnet)
 {
     struct history history = { 0 };
