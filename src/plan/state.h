@@ -36,7 +36,7 @@ enum {
 /* ---- subnets ---- */
 
 struct subnet_row {
-    struct aws_id id, vpc, route_table;
+    struct aws_id id, vpc;
     uint32_t zone; /* handle; NONE until it was read */
     struct cidr cidr;
     enum route_kind route_kind;

@@ -301,7 +301,6 @@ static bool take_facts(struct planner *p, uint32_t handle, const struct subnet *
     s->usable = subnet->usable;
     s->excluded = excluded;
     s->cni_tag = cni_tag;
-    s->route_table = subnet->route_table;
     s->route_kind = subnet->route_kind;
     s->known = true;
     s->reserved = 0;
