@@ -103,6 +103,7 @@ struct world_node {
     uint64_t seen_freed, seen_created;
     struct own_eni own[OWN_ENIS];
     uint32_t own_count, flaps;
+    uint64_t flapped_ns; /* the last flap */
     /* measure */
     uint64_t accounted_ns;
     bool helpable;
