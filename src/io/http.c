@@ -146,6 +146,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     event->body = arena_slice(&round->arena, (struct slice){ data, len });
     event->arrived_ns = transfer->io->arrived_ns;
     round->bytes += len;
+    if (transfer->stream) {
+        transfer->io->streamed_ns = event->arrived_ns;
+    }
     transfer->received += len;
     return len;
 }
@@ -193,6 +196,7 @@ void http_start(struct io *io, const struct fetch *fetch)
         .next = io->transfers,
         .easy = take_handle(io),
         .response_max = fetch->response_max,
+        .stream = fetch->stream,
         .connect_ms = fetch->connect_ms ? fetch->connect_ms : CONNECT_MS,
         .total_ms = fetch->total_ms,
         .idle_ms = fetch->idle_ms,

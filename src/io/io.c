@@ -13,12 +13,14 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "state.h"
 
 enum { CACHED_CONNECTIONS = 32, READY_MAX = 64 };
 
+#define GATHER_NS UINT64_C(2000000)
 #define WAITED_NS UINT64_C(50000) /* who waited for less did not wait */
 #define SOCKET_OF_CURL (UINT64_C(1) << 32)
 
@@ -316,6 +318,19 @@ static void serve_timer(struct io *io)
     }
 }
 
+/* A busy watch brings a piece each millisecond, and to be woken for each costs more than to read it.
+ * What we have to send does not wait. */
+static void gather(struct io *io, uint64_t deadline_ns)
+{
+    uint64_t until = earliest(io->streamed_ns + GATHER_NS, earliest(deadline_ns, io->curl_ns));
+    uint64_t now = io_now_ns();
+
+    if (until > now && round_filling(io)->count == 0) {
+        struct timespec pause = { .tv_nsec = (long)(until - now) };
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+}
+
 /* One wait and what it brought. */
 static void turn(struct io *io, uint64_t deadline_ns)
 {
@@ -352,6 +367,7 @@ const struct fetch_event *io_wait(struct io *io, uint64_t deadline_ns, uint32_t 
 
     io->woken = false;
     http_resume(io);
+    gather(io, deadline_ns);
     do {
         turn(io, deadline_ns);
     } while (round_filling(io)->count == 0 && io->stop_requests == stops && !io->woken &&

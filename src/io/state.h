@@ -53,7 +53,7 @@ struct transfer {
     int status;
     uint64_t sent_ns, send_by_ns;
     struct slice content_type, date; /* of the arena, until the HEAD is shown */
-    bool head_shown, paused, insecure;
+    bool head_shown, paused, insecure, stream;
     size_t received, response_max;
     uint32_t connect_ms, total_ms, idle_ms;
     uint64_t idle_deadline_ns;
@@ -91,6 +91,7 @@ struct io {
     struct sigaction old_pipe;
     uint32_t stop_requests;
     uint64_t read_dry_ns; /* when all sockets had been read dry */
+    uint64_t streamed_ns; /* when a stream last brought something */
     uint64_t arrived_ns;  /* what is read now came then, at the earliest */
     int epoll;            /* everything that is waited for */
     int wakes;            /* eventfd of io_wake */
