@@ -116,11 +116,9 @@ static void cycle_complete(struct ec2 *ec2, struct cycle *cycle, const struct ca
 {
     cycle->busy = false;
     cycle->failures = 0;
-    /* A read of many pages costs as many calls: the next surprise waits longer. Not after the first
-     * one, which begins while a large cluster's instances are still being told: those that came too
-     * late for it are not left without an answer. */
-    cycle->apart_ns = cycle->asked_ns == 0 ? 0 : READS_APART_NS + call->pages * SECOND_NS;
     cycle->asked_ns = call->asked_ns;
+    /* A read of many pages costs as many calls: the next surprise waits longer. */
+    cycle->apart_ns = READS_APART_NS + call->pages * SECOND_NS;
     cycle->due_ns = call->asked_ns + (cycle->again ? cycle->apart_ns : pace_ns);
     if (cycle->due_ns < ec2->now_ns) {
         cycle->due_ns = ec2->now_ns;
