@@ -22,6 +22,7 @@ struct answer {
     int status;
     struct slice content_type, date;
     uint32_t retry_after_ms;
+    uint64_t asked_ns, sent_ns, arrived_ns;
     struct buf body;
     uint32_t heads, bodies, ends;
     struct error error;
@@ -55,6 +56,7 @@ static struct answer *ask(struct world *world, const struct fetch *fetch)
     struct answer *answer = &world->answers[world->count++];
 
     answer->id = fetch->id;
+    answer->asked_ns = io_now_ns();
     buf_init(&answer->body, 64 << 20);
     io_start(world->io, fetch);
     return answer;
@@ -72,10 +74,12 @@ static void take(struct world *world, const struct fetch_event *event)
             answer->heads++;
             answer->status = event->status;
             answer->retry_after_ms = event->retry_after_ms;
+            answer->sent_ns = event->sent_ns;
             answer->content_type = arena_slice(test_arena(), event->content_type);
             answer->date = arena_slice(test_arena(), event->date);
         } else if (event->kind == FETCH_BODY) {
             answer->bodies++;
+            answer->arrived_ns = event->arrived_ns;
             buf_add_slice(&answer->body, event->body);
         } else {
             answer->ends++;
@@ -141,6 +145,9 @@ TEST(io, brings_a_response_as_head_body_and_end)
     expect_i64(answer->status, 200);
     expect_slice(answer->content_type, "text/plain");
     expect_slice(answer->date, "Fri, 02 Jan 2026 03:04:05 GMT");
+    /* What headroom_reaction_seconds is made of. */
+    expect(answer->asked_ns <= answer->sent_ns && answer->sent_ns <= answer->arrived_ns);
+    expect(answer->arrived_ns <= io_now_ns());
     expect_slice(buf_slice(&answer->body), "hello");
     expect_u64(io_under_way(world.io), 0);
     loopback_stop(&server);
@@ -540,6 +547,38 @@ TEST(io, asks_on_a_new_connection_after_one_was_refused_its_identity)
         expect_u64(atomic_load(&server.connections), id < 3 ? 1 : 2);
     }
     loopback_stop(&server);
+    world_done(&world);
+}
+
+TEST(io, goes_through_the_proxy_that_is_named_for_it)
+{
+    static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    struct loopback_reply replies[] = { { .text = SLICE(OK_HELLO) },
+                                        { .text = slice_of(refused), .close = true } };
+    struct loopback proxy;
+    struct world world;
+
+    loopback_start(&proxy, replies, 2);
+    world_start(&world);
+    struct fetch_tls tls = { .proxy_url = url(&proxy, "") };
+    struct fetch fetch = { .id = 1, .target = SLICE("http://k8s.example:8001/api"), .tls = &tls };
+    struct answer *answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_ok(answer->error.code, &answer->error);
+    expect_slice(buf_slice(&answer->body), "hello");
+
+    /* https goes through a tunnel: the proxy sees names, and nothing else. */
+    fetch = (struct fetch){ .id = 2,
+                            .target = SLICE("https://k8s.example:6443/secret/path"),
+                            .tls = &tls };
+    answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect(answer->error.code != ERR_OK);
+    expect_contains(slice_of(answer->error.text), "https://k8s.example:6443");
+    loopback_stop(&proxy);
+    expect_contains(buf_slice(&proxy.seen), "GET http://k8s.example:8001/api HTTP/1.1");
+    expect_contains(buf_slice(&proxy.seen), "CONNECT k8s.example:6443 HTTP/1.1");
+    expect(!slice_contains(buf_slice(&proxy.seen), SLICE("/secret")));
     world_done(&world);
 }
 
