@@ -13,7 +13,7 @@
 
 /* A step decides so many nodes; a crossing that touches more goes on in the next one, due at once.
  */
-enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8 };
+enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8, ACTIONS_KEPT = 256 };
 
 static struct slice node_name_key(const void *rows, uint32_t handle)
 {
@@ -401,6 +401,11 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
     arena_reset(&p->arena);
     p->logs = (struct log_list){ .arena = &p->arena };
     p->action_count = 0;
+    if (p->action_capacity > ACTIONS_KEPT) {
+        /* The start asks for every node's ENIs in one step: megabytes that are not needed again. */
+        p->actions = mem_resize(p->actions, 0, sizeof(*p->actions));
+        p->action_capacity = 0;
+    }
 
     dispatch(p, event);
     if (plan_acting(p) != p->was_acting) {
