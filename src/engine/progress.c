@@ -156,9 +156,17 @@ static void cover(struct engine *engine, const struct aws_id *instance)
     }
 }
 
-/* A read of every ENI says all about the instances that were there when it began. */
-static void cover_all(struct engine *engine, uint64_t asked_ns)
+/* A read of every ENI says all about the instances that were there when it began, and about those
+ * that it names: the planner takes their ENIs from it, and asks for nothing more. */
+static void cover_all(struct engine *engine, const struct plan_event *event)
 {
+    uint64_t asked_ns = event->enis.asked_ns;
+
+    for (uint32_t i = 0; i < event->enis.count && engine->uncovered > 0; i++) {
+        if (event->enis.enis[i].instance.text[0] != '\0') {
+            cover(engine, &event->enis.enis[i].instance);
+        }
+    }
     for (uint32_t row = 0; row < engine->node_count; row++) {
         const struct engine_node *node = &engine->nodes[row];
         if (node->instance.text[0] != '\0' && node->told_ns <= asked_ns) {
@@ -182,7 +190,7 @@ void progress_event(struct engine *engine, const struct plan_event *event)
         }
         break;
     case PLAN_SWEEP:
-        cover_all(engine, event->enis.asked_ns);
+        cover_all(engine, event);
         break;
     case PLAN_LEASE:
         engine->leader = event->leader;
