@@ -188,55 +188,56 @@ bound_token() {
     metric_is headroom_leader 1
 }
 
-@test "two minutes of a black hole: nothing is done on a picture that is too old, however urgent EC2 looks" {
+# A need that was seen before the trouble and that EC2 did not let us meet: whoever acts on an old picture acts on this.
+known_need() {
+    sim_fault error CreateNetworkInterface controller '"all"' '"status":500,"code":"InternalError","message":"An internal error has occurred."'
+    pods_create early node-a1 8
+    within 30 "EC2 to refuse what the need takes" fault_met CreateNetworkInterface
+}
+
+@test "two minutes of a black hole: nothing is done on a picture that is too old, although EC2 would let us" {
     local since
     long_story
-    full_node_b1
-    controller_behind_box --no-leader-elect
-    since=$(now_ns)
-    box hold
-    pods_create late node-a1 8
-    within 120 "the log to say that the picture is too old" log_says 'too old to act on'
     sim_drain nodes-b 0
-    within 60 "EC2's reads to show it" subnet_free_is subnet-0a00000000000000b 0
-    sleep 15 # as long as a need takes to be met, thrice
+    pool_apply pods
+    controller_behind_box --no-leader-elect
+    known_need
+    box hold
+    pods_create late node-b1 8
+    within 120 "the log to say that the picture is too old" log_says 'too old to act on'
+    sleep 1 # what was under way
+    since=$(now_ns)
+    sim_faults_clear
+    sleep 30
     no_change_since "$since"
     box pass
     within 90 "the picture to be whole" picture_whole
-    within 30 "node-b1's need to be met" attached_by_us $B1 1
-    within 30 "node-a1's need to be met" attached_by_us $A1 1
+    within 30 "the new need to be met" attached_by_us $B1 1
+    within 100 "the old need to be met" attached_by_us $A1 1
 }
 
 @test "etcd is gone for a minute: the Lease cannot be renewed, and nothing is done; afterwards it is" {
     local since etcd
     long_story
-    full_node_b1
+    sim_drain nodes-b 0
+    pool_apply pods
     controller_behind_box
-    since=$(now_ns)
+    known_need
     etcd=$(server_pid etcd)
     kill -STOP "$etcd"
     within 30 "the log to say that it leads no longer" log_says 'acting for it no longer'
+    sleep 1 # what was under way
     since=$(now_ns)
-    sim_drain nodes-b 0
-    within 60 "EC2's reads to show it" subnet_free_is subnet-0a00000000000000b 0
-    sleep 30
+    sim_faults_clear
+    sleep 50
     no_change_since "$since"
     kill -CONT "$etcd"
     within 60 "the API server to answer again" api_answers
-    pods_create late node-a1 8
+    pods_create late node-b1 8
     within 60 "the picture to be whole" picture_whole
-    within 60 "node-b1's need to be met" attached_by_us $B1 1
-    within 30 "node-a1's need to be met" attached_by_us $A1 1
+    within 30 "the new need to be met" attached_by_us $B1 1
+    within 100 "the old need to be met" attached_by_us $A1 1
 }
-
-# node-b1 has two addresses left of ten, its agent could grow, and the pool wants three ahead: once its subnet is empty that is a need
-# which EC2 alone shows.
-full_node_b1() {
-    pool_apply pods 'headroom: {minIPsPerNode: 3}'
-    pods_create full node-b1 8
-    within 100 "node-b1's agent to have grown" pods_running full 8
-}
-subnet_free_is() { [ "$(curl -fsS "$METRICS/metrics" | sed -n "s/^headroom_subnet_free_addresses{.*subnet=\"$1\".*} //p")" = "$2" ]; }
 
 @test "a way that cuts, delays and trickles: in the end the picture is whole, and each need is met once" {
     long_story
