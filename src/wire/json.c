@@ -106,7 +106,7 @@ static enum err tokener_error(json_tokener *tokener, size_t offset, struct error
                      "bad JSON at byte %zu: %s", offset, json_tokener_error_desc(code));
 }
 
-/* At least so many values follow one another: json-c would build all of them before we could count. */
+/* At least so many values follow one another; json-c would build them all before we can count. */
 static size_t commas(struct slice text)
 {
     size_t count = 0;
