@@ -257,7 +257,7 @@ TEST(plan_cluster, forgets_nodes_that_go_before_the_first_list_is_whole)
     story_send_node(s, "n2");
     story_send_node(s, "n3");
     gone(s, "n2");
-    gone(s, "n3"); /* n1 takes the row of one of them */
+    gone(s, "n3");                                        /* n1 takes the row of one of them */
     expect_u64(plan_deadline_ns(s->planner), UINT64_MAX); /* nothing is due before the lists are */
     s->node_count = 1;
     story_go(s);
@@ -345,6 +345,41 @@ TEST(plan_cluster, more_nodes_than_one_step_decides_are_decided_in_the_next_ones
     plan_step(p, &tick, &out);
     expect(plan_decision_at(p, NODES - 1, &last) && last.kind == PLAN_DECISION_NoPool);
     expect_u64(plan_deadline_ns(p), UINT64_MAX);
+    plan_free(p);
+}
+
+TEST(plan_cluster, the_first_step_asks_for_the_enis_of_all_nodes_and_the_next_for_nothing)
+{
+    enum { NODES = 300 };
+    struct planner *p = plan_new(&(struct plan_config){ .seed = 1 });
+    struct plan_event event = { .kind = PLAN_POOL, .now_ns = STORY_S, .wall_ns = STORY_S };
+    struct plan_actions out;
+    uint32_t observes = 0;
+    char name[32];
+    char provider[64];
+
+    pool_default(&event.pool);
+    event.pool.name = SLICE("default");
+    plan_step(p, &event, &out);
+    event = (struct plan_event){ .kind = PLAN_LEASE, .leader = true };
+    event.now_ns = event.wall_ns = STORY_S;
+    plan_step(p, &event, &out);
+    for (uint32_t i = 0; i < NODES; i++) {
+        (void)snprintf(name, sizeof(name), "n%u", i);
+        (void)snprintf(provider, sizeof(provider), "aws:///us-west-2a/i-%u", i);
+        event = (struct plan_event){ .kind = PLAN_NODE, .now_ns = STORY_S, .wall_ns = STORY_S };
+        event.node = (struct node){ .name = slice_of(name), .provider_id = slice_of(provider) };
+        plan_step(p, &event, &out);
+    }
+    event = (struct plan_event){ .kind = PLAN_KUBE_SYNCED, .now_ns = STORY_S, .wall_ns = STORY_S };
+    plan_step(p, &event, &out);
+    for (uint32_t i = 0; i < out.count; i++) {
+        observes += out.items[i].kind == PLAN_OBSERVE && out.items[i].instance.text[0] != '\0';
+    }
+    expect_u64(observes, NODES);
+    event.kind = PLAN_TICK;
+    plan_step(p, &event, &out);
+    expect_u64(out.count, 0);
     plan_free(p);
 }
 
