@@ -70,6 +70,7 @@ void ec2_calls_reap(struct ec2 *ec2)
         struct call *call = &ec2->calls[i];
         if (call->state == CALL_RETIRED) {
             arena_reset(&call->arena);
+            arena_done(&call->pages_arena);
             call->state = CALL_FREE;
         }
     }
@@ -81,22 +82,28 @@ void ec2_calls_done(struct ec2 *ec2)
         ec2_xml_free(ec2->calls[i].xml);
         buf_done(&ec2->calls[i].form);
         arena_done(&ec2->calls[i].arena);
+        arena_done(&ec2->calls[i].pages_arena);
     }
 }
 
-void ec2_pages_add(struct arena *arena, struct page_rows *rows, const void *items, uint32_t count,
+void ec2_pages_add(struct call *call, struct page_rows *rows, const void *items, uint32_t count,
                    size_t size)
 {
     if (count == 0) {
         return;
     }
     if (rows->count + count > rows->capacity) {
-        uint32_t capacity = rows->capacity * 2 > rows->count + count ? rows->capacity * 2
-                                                                     : rows->count + count;
-        void *fresh = arena_array(arena, capacity, size);
+        uint32_t more = rows->capacity + rows->capacity / 2;
+        uint32_t capacity = more > rows->count + count ? more : rows->count + count;
+        struct arena grown;
+        arena_init(&grown);
+        void *fresh = arena_array(&grown, capacity, size);
         if (rows->count > 0) {
             memcpy(fresh, rows->items, rows->count * size);
         }
+        /* The old array goes at once: all ENIs of a large cluster are megabytes. */
+        arena_done(&call->pages_arena);
+        call->pages_arena = grown;
         rows->items = fresh;
         rows->capacity = capacity;
     }

@@ -69,8 +69,9 @@ struct call {
     call_done_fn *done;
     uint64_t sequence;
     struct buf form;
-    size_t form_len;    /* of the form without its NextToken */
-    struct arena arena; /* of the rows, over all pages */
+    size_t form_len;          /* of the form without its NextToken */
+    struct arena arena;       /* of what the rows point to, over all pages */
+    struct arena pages_arena; /* of the rows that ec2_pages_add has gathered */
     struct ec2_xml *xml;
     struct error xml_error;
     uint64_t fetch_id, due_ns;
@@ -87,7 +88,7 @@ struct call {
     bool identity_renewed, skew_learnt;
 };
 
-/* Rows of several pages, in the call's arena. */
+/* Rows of several pages, in the call's pages_arena: gone with the call. */
 struct page_rows {
     void *items;
     uint32_t count, capacity;
@@ -181,7 +182,7 @@ struct reads {
     /* reads.c */
     struct cycle subnets, routes, sweep, groups, reservations;
     uint64_t subnet_pace_ns, sweep_pace_ns;
-    bool watched; /* see ec2_watched */
+    bool watched;             /* see ec2_watched */
     struct arena route_arena; /* of the last complete read */
     struct ec2_route_table *route_rows;
     uint32_t route_count;
@@ -281,7 +282,7 @@ void ec2_earliest(uint64_t *deadline_ns, uint64_t at_ns);
 struct call *ec2_call_new(struct ec2 *ec2, enum ec2_op op, uint32_t owner, call_done_fn *done);
 /* From `done`, with a next token: the same call asks for its next page, rows so far stay. */
 void ec2_call_next_page(struct ec2 *ec2, struct call *call, struct slice token);
-void ec2_pages_add(struct arena *arena, struct page_rows *rows, const void *items, uint32_t count,
+void ec2_pages_add(struct call *call, struct page_rows *rows, const void *items, uint32_t count,
                    size_t size);
 bool ec2_calls_crowded(const struct ec2 *ec2); /* a new mutation had better wait */
 void ec2_calls_run(struct ec2 *ec2);           /* sends what may go */

@@ -182,7 +182,7 @@ static void on_enis(struct ec2 *ec2, struct call *call, const struct outcome *ou
     struct observe_batch *batch = &ec2->reads.batches[call->owner];
 
     if (outcome->code == CLOUD_OK) {
-        ec2_pages_add(&call->arena, &batch->enis, outcome->reply->enis, outcome->reply->count,
+        ec2_pages_add(call, &batch->enis, outcome->reply->enis, outcome->reply->count,
                       sizeof(struct eni));
         if (outcome->reply->next_token.len > 0) {
             ec2_call_next_page(ec2, call, outcome->reply->next_token);

@@ -103,7 +103,7 @@ static struct call *cycle_begin_of_vpc(struct ec2 *ec2, struct cycle *cycle, enu
 static bool cycle_page(struct ec2 *ec2, struct cycle *cycle, struct call *call,
                        const struct ec2_reply *reply, const void *rows, size_t size)
 {
-    ec2_pages_add(&call->arena, &cycle->rows, rows, reply->count, size);
+    ec2_pages_add(call, &cycle->rows, rows, reply->count, size);
     if (reply->next_token.len > 0 && cycle->rows.count < SWEEP_ROWS_MAX) {
         ec2_call_next_page(ec2, call, reply->next_token);
         return false;

@@ -106,7 +106,7 @@ static void on_types(struct ec2 *ec2, struct call *call, const struct outcome *o
     struct page_rows *rows = &reads->type_rows;
 
     if (outcome->code == CLOUD_OK) {
-        ec2_pages_add(&call->arena, rows, outcome->reply->types, outcome->reply->count,
+        ec2_pages_add(call, rows, outcome->reply->types, outcome->reply->count,
                       sizeof(struct instance_type));
         if (outcome->reply->next_token.len > 0) {
             ec2_call_next_page(ec2, call, outcome->reply->next_token);
