@@ -233,7 +233,10 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (hands_back(p, node, v)) {
         return nothing(PLAN_DECISION_HandedBack);
     }
-    if (!serves_itself(p, node) || !p->agent.subnet_discovery || v->slots_used >= v->slots) {
+    /* While it is silent it still finds what is added to an ENI that it has: that takes no slot. */
+    bool silent = p->now_ns < node->cooldown_ns && v->room > 0;
+    if (!serves_itself(p, node) || !p->agent.subnet_discovery || v->slots_used >= v->slots ||
+        silent) {
         struct plan_want assign = want_assign(p, node, v, true, filled.slots);
         if (assign.want == WANT_ASSIGN) {
             return assign;

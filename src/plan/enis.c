@@ -177,7 +177,7 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
     if (was_handed_back(p, old)) {
         /* One that was kept for long may follow soon: the agent will keep it, too. One that was
          * freed soon was given against the agent's rule, whatever we think that it is. */
-        bool soon = p->now_ns - old->since_ns < HAND_BACK_NS;
+        bool soon = node->enis_asked_ns < old->since_ns + HAND_BACK_NS; /* as last seen */
         uint32_t times = node->hand_backs < 4 ? node->hand_backs + 1 : 4;
         node->hand_backs = soon ? times : 0;
         node->hand_back_ns = p->now_ns + (soon ? HAND_BACK_NS << (times - 1) : MINUTE_NS);

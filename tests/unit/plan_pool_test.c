@@ -691,7 +691,7 @@ TEST(plan_report, the_story_of_one_drained_subnet_in_full)
            "addresses free; nodes that "
            "depend on it are served from other subnets of the pool\n"
            "status default ready=1 reason=Ready subnets=2\n"
-           "attach n1 subnet-b ips=2 index=1 forecast\n"
+           "assign n1 eni-new1 ips=2 prefixes=0 forecast\n"
            "event pool default SubnetRecovered: subnet-a (us-west-2a) has 100 of 251 addresses "
            "free again\n"
            "status default ready=1 reason=Ready subnets=2\n");
