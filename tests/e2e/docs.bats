@@ -4,20 +4,9 @@
 
 load lib
 
-setup() {
-    work "$BATS_TEST_TMPDIR"
-    cluster_start zones
-    pool_apply pods
-    controller_start
-    within 60 "the pool's status" pool_condition pods Ready True
-}
+setup() { work "$BATS_TEST_TMPDIR"; }
 
-teardown() {
-    cluster_stop
-    # What a page takes away.
-    (cd "$ROOT" && kubectl apply -f crds/ -f manifests/) >/dev/null
-    kubectl wait --for=condition=Established --timeout=30s crd/subnetpools.headroom.dev >/dev/null
-}
+teardown() { cluster_stop; }
 
 # A folder like the repository, in which commands may write.
 desk() {
@@ -42,6 +31,10 @@ run_as_written() {
 
 @test "every command of the README and the docs does what it says" {
     local how row at command bad=0 ran=0 skipped
+    cluster_start zones
+    pool_apply pods
+    controller_start
+    within 60 "the pool's status" pool_condition pods Ready True
     desk
     (cd "$ROOT" && tests/e2e/docs_commands.py README.md docs/*.md) >"$WORK/commands"
     for how in run fails last; do
