@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # A real API server, and what happens on the way to it and behind it. Each story ends alike: the controller's picture is the server's again,
-# nothing was changed in EC2 on what it did not know, and a need that came meanwhile is met.
+# nothing was changed in EC2 on what it did not know, and a need that came meanwhile is met. The last one is about who leads.
 #
-# HEADROOM_LONG=1 adds those that take a minute or more.
+# HEADROOM_LONG=1 adds those that take more than a few seconds.
 
 load lib
 load kube
@@ -34,9 +34,11 @@ controller_behind_box() {
     within 30 "the picture to be whole" picture_whole
 }
 
+long() { [ -n "${HEADROOM_LONG:-}" ] || skip "takes long; set HEADROOM_LONG=1"; }
+
 # A story that takes minutes has a cluster of its own. CONTROLLER_KUBECONFIG leads through the box.
 long_story() {
-    [ -n "${HEADROOM_LONG:-}" ] || skip "takes minutes; set HEADROOM_LONG=1"
+    long
     cluster_stop
     cluster_exhausted
     box pass
@@ -74,6 +76,7 @@ server_pid() { awk -v name="$1" '$1 == name {print $2}' "$TESTENV/pids"; }
 
 @test "a busy API server, 429 with Retry-After: nobody asks it earlier, and the need is met afterwards" {
     local since begun
+    long
     ready_again
     since=$(now_ns)
     box busy/4
@@ -108,13 +111,14 @@ server_pid() { awk -v name="$1" '$1 == name {print $2}' "$TESTENV/pids"; }
 
 @test "a hostile API server: each kind of nonsense is refused by name, memory stays bounded, and all is well when it is sane again" {
     local since kind
+    long
     since=$(now_ns)
     # The one that ran so far stands for all that have a picture already.
     box lie/frame
     within 20 "the log to say it" log_says 'a watch frame of 2147483647 bytes, more than'
     controller_runs
     memory_bounded
-    for kind in endless deep wide ${HEADROOM_LONG:+slow-head types cut huge bomb}; do
+    for kind in endless deep wide slow-head types cut huge bomb; do
         controller_kill
         box "lie/$kind"
         controller_start
@@ -258,4 +262,18 @@ known_need() {
     box pass
     within 40 "the picture to be whole" picture_whole
     jq_true 'length == 3' our_enis
+}
+
+@test "ten minutes of kills, stops and pauses among two controllers and client-go: never do two act at once" {
+    local rival
+    long
+    cluster_stop
+    cluster_start lease
+    pool_apply pods
+    rival=$("$ROOT/hack/testenv/build" rival)
+    run python3 "$BATS_TEST_DIRNAME/contend.py" --seconds "${HEADROOM_CONTEND_SECONDS:-600}" --seed "$RANDOM" --sim "$SIM" --work "$WORK" \
+        --kubeconfig "$KUBECONFIG" --controller-kubeconfig "$TESTENV/controller.kubeconfig" \
+        --controller "$ROOT/build/headroom-controller" --rival "$rival/contender"
+    printf '# %s\n' "${lines[@]}" >&3
+    [ "$status" -eq 0 ]
 }
