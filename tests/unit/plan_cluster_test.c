@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "plan/state.h"
+
 /* subnet-a is empty, b has room; a pod waits on n1 (t3.medium). Orders end as the story says. */
 static struct story *needy(void)
 {
@@ -381,6 +383,29 @@ TEST(plan_cluster, the_first_step_asks_for_the_enis_of_all_nodes_and_the_next_fo
     plan_step(p, &event, &out);
     expect_u64(out.count, 0);
     plan_free(p);
+}
+
+/* An autoscaler brings and takes nodes for weeks, each with a name and labels of its own. */
+TEST(plan_cluster, nothing_is_left_of_nodes_that_are_gone)
+{
+    struct story *s = needy();
+    uint32_t held = 0;
+    char value[32];
+
+    story_label(&s->nodes[0], "team", "a");
+    story_go(s);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(value, sizeof(value), "passing-%d", i);
+        gone(s, "n1");
+        s->nodes[0].labels[0].value = slice_of(value);
+        s->nodes[0].node.eniconfig_annotation = slice_of(value);
+        story_send_node(s, "n1");
+        story_enis(s, "n1");
+        held = i == 1 ? s->planner->strings.count : held;
+    }
+    expect_u64(s->planner->strings.count, held);
+    expect_u64(s->planner->node_count, 1);
+    story_end(s);
 }
 
 /* ---- ENIConfigs ---- */
