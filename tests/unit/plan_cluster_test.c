@@ -259,7 +259,9 @@ TEST(plan_cluster, forgets_nodes_that_go_before_the_first_list_is_whole)
     story_send_node(s, "n2");
     story_send_node(s, "n3");
     gone(s, "n2");
-    gone(s, "n3");                                        /* n1 takes the row of one of them */
+    gone(s, "n3"); /* n1 takes the row of one of them */
+    struct plan_event eniconfig_gone = { .kind = PLAN_ENICONFIG_GONE, .name = SLICE("none") };
+    story_step(s, &eniconfig_gone);
     expect_u64(plan_deadline_ns(s->planner), UINT64_MAX); /* nothing is due before the lists are */
     s->node_count = 1;
     story_go(s);
