@@ -70,7 +70,6 @@ leader_start() {
     kubectl __complete headroom explain node-a 2>/dev/null | grep -qx node-a2
 
     within 20 "no node in need" nobody_in_need
-    grep -q '^SubnetPool pods: 3 of 3 nodes covered' "$WORK/status"
     grep -Eq '^ *subnet-0a00000000000001a +us-west-2a +Healthy +251 +251' "$WORK/status"
     not grep -q $'\033' "$WORK/status"
     kubectl headroom status -o yaml | yaml_is 'it["items"][0]["status"]["nodes"]["total"] == 3'
@@ -99,5 +98,6 @@ leader_start() {
     grep -q 'cannot be reached through the API server.*port-forward' "$WORK/said"
 }
 
-nobody_in_need() { kubectl headroom status >"$WORK/status" && cat "$WORK/status" && grep -q '^No node needs care now' "$WORK/status"; }
+nobody_in_need() { kubectl headroom status >"$WORK/status" && cat "$WORK/status" && grep -q '^No node needs care now' "$WORK/status" &&
+    grep -q '^SubnetPool pods: 3 of 3 nodes covered' "$WORK/status"; }
 rounds_shown() { [ "$(grep -c $'\033\\[32mHealthy' "$WORK/terminal")" -ge 4 ] && [ "$(grep -c 'SubnetPool pods' "$WORK/terminal")" -ge 2 ]; }
