@@ -23,6 +23,8 @@ struct arena {
 void arena_init(struct arena *arena);
 void arena_done(struct arena *arena);
 void arena_reset(struct arena *arena);
+/* The same, and nothing of what was in it stays in memory: for secrets. */
+void arena_wipe(struct arena *arena);
 
 /* Zeroed, aligned for any type; never NULL (an empty heap aborts). Size 0: a unique pointer. */
 void *arena_alloc(struct arena *arena, size_t size);

@@ -137,6 +137,15 @@ void arena_reset(struct arena *arena)
     *arena = (struct arena){ .chunks = kept };
 }
 
+void arena_wipe(struct arena *arena)
+{
+    for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+        ASAN_UNPOISON_MEMORY_REGION(chunk->bytes, chunk->used);
+        explicit_bzero(chunk->bytes, chunk->used);
+    }
+    arena_reset(arena);
+}
+
 static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
 {
     size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;

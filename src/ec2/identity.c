@@ -60,6 +60,9 @@ void ec2_identity_done(struct identity *identity)
     wipe_credentials(&identity->credentials);
     wipe_credentials(&identity->found.credentials);
     wipe_answer(identity);
+    arena_wipe(&identity->arena);
+    arena_wipe(&identity->files);
+    arena_wipe(&identity->work);
     arena_done(&identity->arena);
     arena_done(&identity->files);
     arena_done(&identity->work);
@@ -185,7 +188,7 @@ static void begin_chain(struct ec2 *ec2)
     buf_reset(&identity->tried);
     wipe_credentials(&identity->found.credentials);
     identity->found.expires_wall_ns = 0;
-    arena_reset(&identity->work);
+    arena_wipe(&identity->work);
     identity->role_count = 0;
     identity->provider = PROVIDER_ENVIRONMENT;
     ask_provider(ec2);
@@ -225,7 +228,7 @@ static void begin(struct ec2 *ec2)
 
     buf_reset(&identity->tried);
     identity->imds_region_tried = false;
-    arena_reset(&identity->files);
+    arena_wipe(&identity->files);
     identity->config = identity->credentials_file = (struct ini){ 0 };
     if (ec2_profile_files(ec2)) {
         settle_region(ec2);
@@ -256,7 +259,7 @@ static void adopt(struct ec2 *ec2)
     struct identity_found *found = &identity->found;
 
     wipe_credentials(&identity->credentials);
-    arena_reset(&identity->arena);
+    arena_wipe(&identity->arena);
     identity->credentials = (struct sigv4_credentials){
         .access_key_id = arena_slice(&identity->arena, found->credentials.access_key_id),
         .secret_access_key = arena_slice(&identity->arena, found->credentials.secret_access_key),
@@ -271,7 +274,8 @@ static void adopt(struct ec2 *ec2)
     identity->failed = false;
     identity->failures = 0;
     wipe_answer(identity);
-    arena_reset(&identity->work);
+    arena_wipe(&identity->work);
+    ec2_profile_forget(ec2);
     plan_refresh(ec2);
     ec2_health_note(ec2, EC2_OP_COUNT, CLOUD_OK, (struct slice){ 0 });
     struct log_record *record = log_add(ec2->logs, LOG_INFO, "ec2", "AWS credentials found");
@@ -315,7 +319,7 @@ void ec2_identity_fail(struct ec2 *ec2, bool unavailable, const char *format, ..
     memcpy(identity->error, error, sizeof(error));
     wipe_credentials(&identity->found.credentials);
     wipe_answer(identity);
-    arena_reset(&identity->work);
+    arena_wipe(&identity->work);
     identity->step = STEP_REST;
     identity->failed = true;
     identity->unavailable = unavailable;

@@ -132,6 +132,7 @@ bool ec2_identity_json(struct ec2 *ec2, struct slice text, const char *source);
 bool ec2_profile_files(struct ec2 *ec2);
 bool ec2_profile_file_read(struct ec2 *ec2, enum identity_step step, const struct error *error);
 void ec2_profile_settings(struct ec2 *ec2); /* region, endpoints */
+void ec2_profile_forget(struct ec2 *ec2);   /* wipes the keys that the files held */
 void ec2_profile_ask(struct ec2 *ec2);
 void ec2_profile_process_done(struct ec2 *ec2, const struct error *error);
 

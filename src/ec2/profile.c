@@ -115,6 +115,24 @@ void ec2_profile_settings(struct ec2 *ec2)
                               slice_is(profile_get(ec2, profile, "use_dualstack_endpoint"), "true");
 }
 
+/* Of all profiles: the settings stay, the keys are read anew for the next set. */
+static void forget(const struct ini *ini)
+{
+    for (uint32_t i = 0; i < ini->count; i++) {
+        const struct ini_entry *entry = &ini->entries[i];
+        if (entry->value.len > 0 && (slice_is(entry->key, "aws_secret_access_key") ||
+                                     slice_is(entry->key, "aws_session_token"))) {
+            explicit_bzero((char *)(uintptr_t)entry->value.data, entry->value.len);
+        }
+    }
+}
+
+void ec2_profile_forget(struct ec2 *ec2)
+{
+    forget(&ec2->identity.config);
+    forget(&ec2->identity.credentials_file);
+}
+
 /* ---- credentials ---- */
 
 /* Splits a command line as a POSIX shell splits plain words and quotes; nothing is expanded. */

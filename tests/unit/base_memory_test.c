@@ -119,6 +119,23 @@ TEST(arena, gives_zeroed_and_aligned_memory_also_after_a_reset)
     arena_done(&arena);
 }
 
+/* AddressSanitizer keeps everybody from looking at what was given back. */
+#ifndef __SANITIZE_ADDRESS__
+TEST(arena, leaves_nothing_of_a_secret_when_it_is_wiped)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    struct slice secret = arena_slice(&arena, SLICE("a secret that must not stay"));
+    arena_wipe(&arena);
+    expect_u64(arena.total, 0);
+    for (size_t i = 0; i < secret.len; i++) {
+        expect(secret.data[i] == '\0');
+    }
+    arena_done(&arena);
+}
+#endif
+
 TEST(arena, keeps_pieces_apart_whatever_their_sizes)
 {
     enum { PIECES = 300 };

@@ -388,6 +388,26 @@ TEST(ec2, assigns_addresses_and_says_how_many_came)
     rig_end(&rig);
 }
 
+TEST(ec2, assigns_prefixes_and_says_how_many_came)
+{
+    rig_start(&rig, NULL);
+    rig_act(&rig, (struct plan_action){
+                      .kind = PLAN_ASSIGN,
+                      .id = 5,
+                      .assign = { .eni = { "eni-1" }, .instance = { "i-1" }, .prefixes = 2 } });
+    expect_text(rig_need(&rig, "AssignPrivateIpAddresses")->body,
+                "Action=AssignPrivateIpAddresses&Version=2016-11-15&NetworkInterfaceId=eni-1"
+                "&Ipv4PrefixCount=2");
+    rig_answer(&rig, "AssignPrivateIpAddresses", 200,
+               "<AssignPrivateIpAddressesResponse><assignedIpv4PrefixSet>"
+               "<item><ipv4Prefix>10.0.1.16/28</ipv4Prefix></item>"
+               "<item><ipv4Prefix>10.0.1.32/28</ipv4Prefix></item>"
+               "</assignedIpv4PrefixSet><return>true</return>"
+               "</AssignPrivateIpAddressesResponse>");
+    expect_u64(rig_need_result(&rig, 5, CLOUD_DONE)->prefixes, 2);
+    rig_end(&rig);
+}
+
 TEST(ec2, looks_at_the_instance_after_an_assign_with_unknown_outcome)
 {
     rig_start(&rig, NULL);
