@@ -94,7 +94,7 @@ leader_start() {
     controller_stop
     kubectl -n headroom-system delete pod leader --force --grace-period=0 >/dev/null 2>&1
     kubectl headroom status | grep -q 'port-forward deploy/headroom-controller'
-    AWS_EC2_METADATA_DISABLED=true kubectl headroom explain node-a2 --timeout 3s 2>"$WORK/said" || [ $? -eq 1 ]
+    env -i "PATH=$PATH" "HOME=$WORK" "KUBECONFIG=$KUBECONFIG" AWS_EC2_METADATA_DISABLED=true kubectl headroom explain node-a2 --timeout 3s 2>"$WORK/said" || [ $? -eq 1 ]
     grep -q 'cannot be reached through the API server.*port-forward' "$WORK/said"
 }
 
