@@ -85,8 +85,8 @@ struct world_violation {
 const struct world_violation *world_violations(const struct world *world, uint32_t *ret_count);
 
 /* What users would see: the status and reason of a node's condition, as slices of the world until
- * it runs on; and whether an Event with this reason was written about an object of this name. False:
- * there is none; always in the columns without Headroom. */
+ * it runs on; and whether an Event with this reason was written about an object of this name.
+ * False: there is none; always in the columns without Headroom. */
 bool world_condition(const struct world *world, struct slice node, struct slice type,
                      struct slice *ret_status, struct slice *ret_reason);
 bool world_told(const struct world *world, struct slice reason, struct slice name);
