@@ -112,6 +112,27 @@ static void add_decisions(struct story *s, struct slice *last, struct buf *text)
     }
 }
 
+/* What goes to EC2 with the new orders. */
+static void add_intents(struct story *s, uint32_t *seen, struct buf *text)
+{
+    for (; *seen < s->order_count; (*seen)++) {
+        const struct eni_intent *intent = &s->orders[*seen].action.attach;
+        if (s->orders[*seen].action.kind != PLAN_ATTACH) {
+            continue;
+        }
+        buf_addf(text, "  rank %u, %s, %.*s, groups", s->orders[*seen].action.rank,
+                 intent->client_token, SLICE_ARG(intent->description));
+        for (uint32_t i = 0; i < intent->group_count; i++) {
+            buf_addf(text, " %s", intent->groups[i].text);
+        }
+        for (uint32_t i = 0; i < intent->tag_count; i++) {
+            buf_addf(text, " %.*s=%.*s", SLICE_ARG(intent->tags[i].key),
+                     SLICE_ARG(intent->tags[i].value));
+        }
+        buf_add_char(text, '\n');
+    }
+}
+
 static void add_subnets(struct story *s, struct buf *text)
 {
     struct pool_status status;
@@ -137,6 +158,7 @@ static void add_subnets(struct story *s, struct buf *text)
 static void record(uint64_t seed, struct buf *text)
 {
     struct slice last[CHAOS_NODES] = { { "", 0 } };
+    uint32_t seen = 0;
     struct prng prng;
 
     prng_init(&prng, seed);
@@ -146,6 +168,7 @@ static void record(uint64_t seed, struct buf *text)
     for (uint32_t i = 0; i < HAPPENINGS; i++) {
         buf_addf(text, "-- %u\n", (unsigned)((s->now_ns - 1000 * STORY_S) / STORY_S));
         buf_add_text(text, s->trace);
+        add_intents(s, &seen, text);
         add_decisions(s, last, text);
         story_forget(s);
         chaos_happen(s, &prng);
