@@ -122,6 +122,7 @@ void world_start_engine(struct world *world)
     world->engine = engine_new(&config);
     world->engine_back_ns = UINT64_MAX;
     world_note(world, "the controller starts");
+    world_check_forget(world);
     world_step_engine(world, NULL);
 }
 

@@ -167,7 +167,8 @@ static void check_attached(struct world *world, struct slice id)
         }
     }
     if (node->own_count < OWN_ENIS) {
-        node->own[node->own_count++] = (struct own_eni){ eni->id, world->now_ns, false };
+        node->own[node->own_count++] = (struct own_eni){ .id = eni->id,
+                                                         .attached_ns = world->now_ns };
         world->result.enis_preattached++;
         world->quiet_since_ns = world->now_ns;
         world_note(world, "%s gets %s from %.*s with %u addresses, %u prefixes", node->name,
@@ -217,11 +218,47 @@ static bool frees(const struct sim_agent *agent, const struct aws_id *id)
     return (agent->op == OP_DETACH || agent->op == OP_DELETE) && aws_id_eq(&agent->eni, id);
 }
 
-/* An agent that frees twice what it has been given once does what its pods ask for; one that is
- * given again what it has just freed is not understood. */
+static bool carries(const struct sim_eni *eni, uint32_t ip)
+{
+    for (uint32_t i = 0; i < eni->now.ips.count; i++) {
+        if (eni->now.ips.items[i] == ip) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < eni->now.prefixes.count; i++) {
+        if (ip - eni->now.prefixes.items[i] < 16) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void world_check_served(struct world *world, uint32_t row, uint32_t ip)
+{
+    struct world_node *node = &world->nodes[row];
+
+    for (uint32_t i = 0; i < node->own_count; i++) {
+        uint32_t eni = node->own[i].served
+                           ? ROW_NONE
+                           : sim_find_eni(world->ec2, aws_id_slice(&node->own[i].id));
+        node->own[i].served = node->own[i].served ||
+                              (eni != ROW_NONE && carries(&world->ec2->enis[eni], ip));
+    }
+}
+
+void world_check_forget(struct world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        world->nodes[i].flaps = 0;
+    }
+}
+
+/* An agent that frees twice what it has been given once does what its pods ask for, and so does one
+ * that frees an ENI soon after the pods on it have ended; one that is given again what it has just
+ * freed, and for nothing, is not understood. */
 static void check_flap(struct world *world, struct world_node *node, const struct own_eni *own)
 {
-    bool again = node->flaps > 0 && own->attached_ns >= node->flapped_ns &&
+    bool again = !own->served && node->flaps > 0 && own->attached_ns >= node->flapped_ns &&
                  own->attached_ns - node->flapped_ns < FLAP_NS;
 
     world->result.flaps++;
@@ -232,7 +269,7 @@ static void check_flap(struct world *world, struct world_node *node, const struc
     if (world->config.check && again) {
         world_violate(world,
                       "%s flaps: its agent freed an ENI of ours within ten minutes, was given "
-                      "another one, and freed that",
+                      "another one, and freed that before any pod had an address of it",
                       node->name);
     }
 }

@@ -170,6 +170,9 @@ static void ask(struct world *world, uint32_t pod)
     }
     enum err err = sim_agent_add(node->agent, world->now_ns, pod_key(world, pod), &row->ip, &error);
     world_agent_changed(world, row->node);
+    if (err == ERR_OK) {
+        world_check_served(world, row->node, row->ip);
+    }
     if (err == ERR_OK || (world->config.column == WORLD_ORACLE && world_oracle_lend(world, pod))) {
         run(world, pod);
     } else {

@@ -71,6 +71,7 @@ struct own_eni { /* an ENI that the controller attached to the node */
     struct aws_id id;
     uint64_t attached_ns;
     bool adopted;
+    bool served; /* a pod has had an address of it: it was needed */
 };
 
 struct world_group { /* a row of the scenario's instances */
@@ -349,7 +350,9 @@ void world_violate(struct world *world, const char *format, ...)
 void world_check_call(struct world *world, enum sim_action action, struct slice params, int status,
                       struct slice answer);
 void world_check_agent(struct world *world, uint32_t node); /* an agent has freed an ENI */
-void world_check_due(struct world *world);                  /* each minute */
+void world_check_served(struct world *world, uint32_t node, uint32_t ip); /* a pod has it now */
+void world_check_forget(struct world *world); /* a new controller cannot know what was freed */
+void world_check_due(struct world *world);    /* each minute */
 void world_check_end(struct world *world);
 void world_check_wait(struct world *world, uint32_t pod); /* refused again: is there a reason? */
 
