@@ -1,6 +1,6 @@
 /*
- * web.h - /healthz, /readyz, /metrics, /api/state, /api/history and the live page, on libwebsockets in a thread
- * of its own.
+ * web.h - /healthz, /readyz, /metrics, /api/state, /api/history and the live page, on libwebsockets
+ * in a thread of its own.
  *
  * Read-only: shows the newest snapshot that it was given. Its death leaves control unharmed. No
  * secrets, origin checked, connections limited.

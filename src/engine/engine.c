@@ -186,3 +186,9 @@ void engine_usage(struct engine *engine, double cpu_seconds, uint64_t resident_b
     engine->cpu_seconds = cpu_seconds;
     engine->resident_bytes = resident_bytes;
 }
+
+void engine_watched(struct engine *engine, bool watched)
+{
+    engine->watched = watched;
+    ec2_watched(engine->ec2, watched);
+}

@@ -318,8 +318,8 @@ static void serve_timer(struct io *io)
     }
 }
 
-/* A busy watch brings a piece each millisecond, and to be woken for each costs more than to read it.
- * What we have to send does not wait. */
+/* A busy watch brings a piece each millisecond, and to be woken for each costs more than to read
+ * it. What we have to send does not wait. */
 static void gather(struct io *io, uint64_t deadline_ns)
 {
     uint64_t until = earliest(io->streamed_ns + GATHER_NS, earliest(deadline_ns, io->curl_ns));
