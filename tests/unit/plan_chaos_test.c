@@ -32,8 +32,10 @@ struct story *chaos_cluster(struct prng *prng)
         }
     }
     for (uint32_t i = 0; i < CHAOS_NODES; i++) {
-        story_node(s, chaos_nodes[i], types[chaos_below(prng, 4)],
-                   chaos_letters[chaos_below(prng, CHAOS_SUBNETS)], chaos_below(prng, 4));
+        /* One draw a statement, here and below: compilers differ in the order of arguments. */
+        uint32_t enis = chaos_below(prng, 4);
+        const char *subnet = chaos_letters[chaos_below(prng, CHAOS_SUBNETS)];
+        story_node(s, chaos_nodes[i], types[chaos_below(prng, 4)], subnet, enis);
     }
     s->agent.prefix_delegation = chaos_below(prng, 3) == 0;
     s->agent.warm_ip_target = chaos_below(prng, 3) == 0 ? (int32_t)chaos_below(prng, 6)
@@ -111,17 +113,20 @@ void chaos_happen(struct story *s, struct prng *prng)
 {
     struct plan_event event = { .kind = PLAN_TICK };
     const char *node = chaos_nodes[chaos_below(prng, CHAOS_NODES)];
+    uint32_t count = 0;
 
     switch (chaos_below(prng, 16)) {
     case 0:
     case 1:
     case 2:
     case 3:
-        story_pods(s, node, chaos_below(prng, 20), chaos_below(prng, 6));
+        count = chaos_below(prng, 6);
+        story_pods(s, node, chaos_below(prng, 20), count);
         break;
     case 4:
     case 5:
-        story_free(s, chaos_letters[chaos_below(prng, CHAOS_SUBNETS)], chaos_below(prng, 60));
+        count = chaos_below(prng, 60);
+        story_free(s, chaos_letters[chaos_below(prng, CHAOS_SUBNETS)], count);
         break;
     case 6:
     case 7:
