@@ -76,7 +76,7 @@ jq_true() {
 # ---- EC2 and the nodes ----
 
 cluster_start() {
-    local scenario=$WORK/scenario.yaml setting
+    local scenario=$WORK/scenario.yaml setting cluster
     kube_clean
     cp "$BATS_TEST_DIRNAME/scenarios/$1.yaml" "$scenario"
     shift
@@ -89,7 +89,8 @@ cluster_start() {
     SIM_PID=$LAUNCHED
     within 60 "the nodes to be there and their agents to have addresses" nodes_ready
     # The controller may do what the policy that users apply allows, and nothing else.
-    sim_post policy "{\"who\":\"controller\",\"document\":$(sed 's/CLUSTER_NAME/e2e/' "$ROOT/manifests/iam/policy.json")}"
+    cluster=$(sed -n 's/^ *CLUSTER_NAME: *//p' "$scenario")
+    sim_post policy "{\"who\":\"controller\",\"document\":$(sed "s/CLUSTER_NAME/$cluster/" "$ROOT/manifests/iam/policy.json")}"
 }
 
 # cluster_exhausted: the cluster of most stories: node-a1's and node-a2's subnet is empty, and their agents keep nothing warm, so that
