@@ -53,6 +53,7 @@ struct snapshot {
     /* at most a few hundred: the neediest first; totals are in pools */
     const struct snapshot_node *nodes;
     uint32_t node_count, node_total;
+    uint64_t pods_waiting; /* on all nodes, those that are not among `nodes` included */
     uint32_t decisions[PLAN_DECISION_CloudQuota + 1]; /* nodes by decision */
     const struct happening *happenings;               /* the last few hundred */
     uint32_t happening_count;

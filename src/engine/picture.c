@@ -107,9 +107,11 @@ static void look_at_nodes(struct engine *engine)
     engine->view_nodes = ARENA_ARRAY(&engine->view, struct snapshot_node, SHOWN_NODES_MAX);
     engine->view_count = 0;
     engine->view_total = 0;
+    engine->view_waiting = 0;
     for (uint32_t i = 0; plan_decision_at(engine->planner, i, &decision); i++) {
         engine->view_decisions[decision.kind]++;
         engine->view_total++;
+        engine->view_waiting += decision.waiting;
         offer(engine, &decision);
     }
 }
@@ -128,6 +130,7 @@ static void add_nodes(struct engine *engine, struct arena *arena, struct snapsho
     snapshot->nodes = nodes;
     snapshot->node_count = engine->view_count;
     snapshot->node_total = engine->view_total;
+    snapshot->pods_waiting = engine->view_waiting;
     memcpy(snapshot->decisions, engine->view_decisions, sizeof(snapshot->decisions));
 }
 

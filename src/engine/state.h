@@ -99,6 +99,7 @@ struct engine {
     struct arena view; /* the nodes as last looked at, see picture.c */
     struct snapshot_node *view_nodes;
     uint32_t view_count, view_total;
+    uint64_t view_waiting;
     uint32_t view_decisions[PLAN_DECISION_CloudQuota + 1];
     uint64_t view_ns;
     bool view_made, watched;

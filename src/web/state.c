@@ -134,20 +134,10 @@ static void add_node(struct json_out *json, const struct snapshot_node *node)
     json_end_object(json);
 }
 
-static uint64_t pods_waiting(const struct snapshot *snapshot)
-{
-    uint64_t waiting = 0;
-
-    for (uint32_t i = 0; i < snapshot->node_count; i++) {
-        waiting += snapshot->nodes[i].waiting;
-    }
-    return waiting;
-}
-
 static void add_nodes(struct json_out *json, const struct snapshot *snapshot, uint32_t nodes_max)
 {
     json_field_u64(json, "nodeTotal", snapshot->node_total);
-    json_field_u64(json, "podsWaiting", pods_waiting(snapshot));
+    json_field_u64(json, "podsWaiting", snapshot->pods_waiting);
     json_key(json, "decisions");
     json_begin_object(json);
     for (uint32_t i = 0; i < sizeof(snapshot->decisions) / sizeof(snapshot->decisions[0]); i++) {

@@ -358,6 +358,7 @@ TEST(engine, carries_a_nodes_need_to_ec2_and_the_news_back_to_kubernetes)
     expect_u64(snapshot->attach_seconds.count, 1);
     expect(snapshot->plan_seconds.count == snapshot->plan_events && snapshot->plan_events > 5);
     expect_u64(snapshot->node_total, 1);
+    expect_u64(snapshot->pods_waiting, 3);
     expect_slice(snapshot->nodes[0].name, "n1");
     expect_slice(snapshot->pools[0].name, "pods");
     expect_u64(snapshot->pools[0].subnet_count, 2);
