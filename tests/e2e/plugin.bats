@@ -84,10 +84,10 @@ leader_start() {
     kubectl headroom explain default/web-1 | grep -q '^Pod default/web-1 is on node node-b1, with address 10.0.4.'
 
     # A terminal gets colours, and again and again if asked; NO_COLOR says no.
-    timeout 20 script -qec "headroom status --watch --interval 1s --timeout 5s" /dev/null >"$WORK/terminal" 2>&1 </dev/null &
+    TERM=xterm timeout 20 script -qec "headroom status --watch --interval 1s --timeout 5s" /dev/null >"$WORK/terminal" 2>&1 </dev/null &
     within 15 "two rounds in colour" rounds_shown
     kill $! 2>/dev/null || true
-    NO_COLOR=1 script -qec "headroom status" /dev/null </dev/null | tee "$WORK/plain" | grep -q Healthy
+    TERM=xterm NO_COLOR=1 script -qec "headroom status" /dev/null </dev/null | tee "$WORK/plain" | grep -q Healthy
     not grep -q $'\033\\[32m' "$WORK/plain"
 
     # Without the leader it says what to do.
