@@ -39,7 +39,7 @@ dashboard() {
 }
 
 @test "every panel has an answer while a subnet is empty and ENIs are attached, and the alert fires" {
-    local title expr silent=
+    local title expr
     pool_apply pods
     within 30 "the leader to be scraped" answers 'headroom_leader == 1'
     pods_create web node-a1 8
@@ -51,11 +51,10 @@ dashboard() {
         "First subnet runs out in" | "Time until a subnet is exhausted" | "Conditions of the pools that are not True")
             jq_true '.status == "success"' query "$expr"
             ;;
-        *) answers "$expr" || silent="$silent$title: $expr
-" ;;
+        # A rate over ten seconds is none while EC2 has not been asked for so long: subnets are read every half a minute at the least.
+        *) within 45 "an answer for $title: $expr" answers "$expr" ;;
         esac
     done < <(dashboard)
-    [ -z "$silent" ] || fail "no answer for: $silent"
 
     # Both subnets of the zone: now nobody can help.
     sim_drain nodes-a 0
