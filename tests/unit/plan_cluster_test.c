@@ -8,20 +8,6 @@
 
 #include "plan/state.h"
 
-/* subnet-a is empty, b has room; a pod waits on n1 (t3.medium). Orders end as the story says. */
-static struct story *needy(void)
-{
-    struct story *s = story_begin();
-
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    story_pods(s, "n1", 5, 1);
-    s->holds = true;
-    return s;
-}
-
 static void type_says(struct story *s, const char *name, uint32_t enis, uint32_t ips_per_eni)
 {
     struct plan_event event = { .kind = PLAN_TYPE };
@@ -42,7 +28,7 @@ static void gone(struct story *s, const char *name)
 
 TEST(plan_cluster, limits_of_zero_are_no_limits)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->nodes[0].type = "z9.huge";
     story_go(s);
@@ -59,7 +45,7 @@ TEST(plan_cluster, limits_of_zero_are_no_limits)
 
 TEST(plan_cluster, a_type_that_is_known_stays_known)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_event event = { .kind = PLAN_TYPE_UNKNOWN, .name = SLICE("t3.medium") };
 
     story_go(s);
@@ -73,7 +59,7 @@ TEST(plan_cluster, a_type_that_is_known_stays_known)
 
 TEST(plan_cluster, a_node_that_comes_back_on_another_instance_begins_anew)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_go(s);
     story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting");
@@ -96,7 +82,7 @@ TEST(plan_cluster, a_node_that_comes_back_on_another_instance_begins_anew)
 
 TEST(plan_cluster, two_nodes_that_name_one_instance_share_nothing)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_node(s, "n2", "t3.medium", "a", 3);
     s->nodes[1].node.provider_id = SLICE("aws:///us-west-2a/i-n1");
@@ -123,7 +109,7 @@ TEST(plan_cluster, two_nodes_that_name_one_instance_share_nothing)
 
 TEST(plan_cluster, a_node_that_loses_its_instance_is_left_alone)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_decision decision;
 
     story_go(s);
@@ -139,7 +125,7 @@ TEST(plan_cluster, a_node_that_loses_its_instance_is_left_alone)
 
 TEST(plan_cluster, a_heartbeat_costs_nothing)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[0].free = 200;
     story_pods(s, "n1", 0, 0);
@@ -157,7 +143,7 @@ TEST(plan_cluster, a_heartbeat_costs_nothing)
 
 TEST(plan_cluster, follows_each_change_of_a_node)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct slice value = SLICE("b");
     struct selector_requirement wanted = { SLICE("team"), SELECTOR_IN, &value, 1 };
     struct pool *other = story_pool(s, "team-b");
@@ -191,7 +177,7 @@ TEST(plan_cluster, follows_each_change_of_a_node)
 
 TEST(plan_cluster, clears_a_condition_that_somebody_else_has_set)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[0].free = 200;
     story_pods(s, "n1", 0, 0);
@@ -215,7 +201,7 @@ TEST(plan_cluster, clears_a_condition_that_somebody_else_has_set)
 
 TEST(plan_cluster, a_node_without_a_zone_is_counted_and_waits)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->nodes[0].zone = "";
     s->nodes[0].node.provider_id = SLICE("aws:///x/i-n1");
@@ -236,7 +222,7 @@ TEST(plan_cluster, a_node_without_a_zone_is_counted_and_waits)
 
 TEST(plan_cluster, a_node_that_nobody_selects_may_change_as_it_likes)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pool_count = 0;
     story_go(s);
@@ -251,7 +237,7 @@ TEST(plan_cluster, a_node_that_nobody_selects_may_change_as_it_likes)
 
 TEST(plan_cluster, forgets_nodes_that_go_before_the_first_list_is_whole)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_node(s, "n2", "t3.medium", "a", 5);
     story_node(s, "n3", "t3.medium", "a", 5);
@@ -276,7 +262,7 @@ TEST(plan_cluster, forgets_nodes_that_go_before_the_first_list_is_whole)
 TEST(plan_cluster, the_views_order_stays_whole_when_nodes_go)
 {
     static const char *const names[] = { "n1", "n2", "n3", "n4" };
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_decision decision;
     uint32_t seen = 0;
 
@@ -305,7 +291,7 @@ TEST(plan_cluster, the_views_order_stays_whole_when_nodes_go)
 
 TEST(plan_cluster, pods_that_move_to_branch_enis_free_addresses)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_pods(s, "n1", 5, 0);
     story_go(s);
@@ -390,7 +376,7 @@ TEST(plan_cluster, the_first_step_asks_for_the_enis_of_all_nodes_and_the_next_fo
 /* An autoscaler brings and takes nodes for weeks, each with a name and labels of its own. */
 TEST(plan_cluster, nothing_is_left_of_nodes_that_are_gone)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     uint32_t held = 0;
     char value[32];
 
@@ -438,7 +424,7 @@ TEST(plan_eniconfig, is_found_as_the_agent_finds_it)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         s->agent.custom_networking = true;
         eniconfig(s, "by-external", "subnet-a", "sg-external", "");
         eniconfig(s, "by-annotation", "subnet-a", "sg-annotation", "");
@@ -459,7 +445,7 @@ TEST(plan_eniconfig, is_found_as_the_agent_finds_it)
 
 TEST(plan_eniconfig, an_edited_annotation_is_followed)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->agent.custom_networking = true;
     s->pools[0].paused = true;
@@ -484,7 +470,7 @@ TEST(plan_eniconfig, without_a_subnet_that_exists_leaves_the_node_to_its_primary
     static const char *const subnets[] = { "", "subnet-nowhere" };
 
     for (size_t i = 0; i < 2; i++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         s->agent.custom_networking = true;
         eniconfig(s, "default", subnets[i], "", "");
         story_pods(s, "n1", 0, 1);
@@ -498,7 +484,7 @@ TEST(plan_eniconfig, without_a_subnet_that_exists_leaves_the_node_to_its_primary
 
 TEST(plan_eniconfig, the_routes_of_its_subnet_count)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->agent.custom_networking = true;
     story_subnet(s, "c", 100)->route = ROUTE_PUBLIC;
@@ -513,7 +499,7 @@ TEST(plan_eniconfig, the_routes_of_its_subnet_count)
 
 TEST(plan_eniconfig, its_subnet_lets_the_agent_grow)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->agent.custom_networking = true;
     eniconfig(s, "default", "subnet-b", "", "");

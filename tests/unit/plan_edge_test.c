@@ -5,23 +5,11 @@
 
 #include <stdio.h>
 
-static struct story *needy(void)
-{
-    struct story *s = story_begin();
-
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    story_pods(s, "n1", 5, 1);
-    return s;
-}
-
 TEST(plan_edge, events_about_the_unknown_change_nothing)
 {
     static const enum plan_event_kind kinds[] = { PLAN_NODE_GONE, PLAN_POOL_GONE,
                                                   PLAN_ENICONFIG_GONE, PLAN_TYPE_UNKNOWN };
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     story_forget(s);
@@ -59,7 +47,7 @@ TEST(plan_edge, events_about_the_unknown_change_nothing)
 
 TEST(plan_edge, an_older_read_does_not_overwrite_a_newer_one)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     struct plan_event old = { .kind = PLAN_SUBNETS };
@@ -77,7 +65,7 @@ TEST(plan_edge, an_older_read_does_not_overwrite_a_newer_one)
 
 TEST(plan_edge, a_subnet_that_is_gone_leaves_the_pool)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     s->subnets[0].gone = true;
@@ -91,7 +79,7 @@ TEST(plan_edge, a_subnet_that_is_gone_leaves_the_pool)
 
 TEST(plan_edge, follows_a_change_of_a_subnets_tags)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[1].free = 8;
     s->subnets[1].tag_count = 0;
@@ -112,7 +100,7 @@ TEST(plan_edge, follows_a_change_of_a_subnets_tags)
 
 TEST(plan_edge, says_why_each_subnet_of_the_zone_does_not_help)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[1].usable = false;
     story_subnet(s, "c", 200)->route = ROUTE_PUBLIC;
@@ -132,7 +120,7 @@ TEST(plan_edge, says_why_each_subnet_of_the_zone_does_not_help)
 
 TEST(plan_edge, says_that_the_pool_has_no_subnet_in_the_zone)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].tag_count = 0;
     s->subnets[1].zone = "us-west-2b";
@@ -176,7 +164,7 @@ TEST(plan_edge, says_what_is_missing)
 
 TEST(plan_edge, a_changed_label_moves_a_node_between_pools)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct slice value = SLICE("b");
     struct selector_requirement wanted = { SLICE("team"), SELECTOR_IN, &value, 1 };
 
@@ -203,7 +191,7 @@ TEST(plan_edge, a_changed_label_moves_a_node_between_pools)
 
 TEST(plan_edge, eniconfigs_come_change_and_go)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct plan_event event = { .kind = PLAN_ENICONFIG };
 
     s->agent.custom_networking = true;
@@ -226,7 +214,7 @@ TEST(plan_edge, eniconfigs_come_change_and_go)
 
 TEST(plan_edge, branches_leaving_and_unmanaged_enis_count_for_nothing)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_eni(s, "n1", "b", 1, 5, 0)->type = ENI_BRANCH;
     story_eni(s, "n1", "b", 2, 5, 0)->status = ENI_DETACHING;
@@ -244,7 +232,7 @@ TEST(plan_edge, branches_leaving_and_unmanaged_enis_count_for_nothing)
 
 TEST(plan_edge, without_manage_untagged_only_the_agents_tag_counts)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_eni(s, "n1", "b", 1, 5, 0);
     s->agent.manage_untagged = false;
@@ -255,7 +243,7 @@ TEST(plan_edge, without_manage_untagged_only_the_agents_tag_counts)
 
 TEST(plan_edge, additional_tags_of_the_agent_go_on_our_enis_too)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct pair extra[] = { { SLICE("cost-center"), SLICE("42") },
                             { SLICE(TAG_POOL), SLICE("x") } };
     struct slice value;
@@ -282,7 +270,7 @@ TEST(plan_edge, tells_of_each_state_of_the_api)
         { CLOUD_DENIED, "Denied", "CloudAPIDenied" },
         { CLOUD_THROTTLED, "Throttled", "CloudAPIThrottled" },
     };
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
@@ -299,7 +287,7 @@ TEST(plan_edge, tells_of_each_state_of_the_api)
 
 TEST(plan_edge, a_nau_limit_keeps_the_eni_for_later)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->holds = true;
     story_go(s);
@@ -312,7 +300,7 @@ TEST(plan_edge, a_nau_limit_keeps_the_eni_for_later)
 
 TEST(plan_edge, a_failed_last_step_leaves_the_eni_attached_and_is_mended)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->holds = true;
     story_go(s);
@@ -339,7 +327,7 @@ TEST(plan_edge, a_failed_last_step_leaves_the_eni_attached_and_is_mended)
 
 TEST(plan_edge, a_pause_stops_what_may_have_happened_from_being_sent_again)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->holds = true;
     story_go(s);
@@ -351,7 +339,7 @@ TEST(plan_edge, a_pause_stops_what_may_have_happened_from_being_sent_again)
     expect_u64(s->order_count, 1);
     story_end(s);
 
-    s = needy();
+    s = story_needy();
     s->holds = true;
     story_go(s);
     story_ends(s, CLOUD_FAILED, CLOUD_UNAVAILABLE, NULL);
@@ -363,7 +351,7 @@ TEST(plan_edge, a_pause_stops_what_may_have_happened_from_being_sent_again)
 
 TEST(plan_edge, a_paused_pools_leftovers_stay)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->holds = true;
     story_go(s);
@@ -382,7 +370,7 @@ TEST(plan_edge, a_paused_pools_leftovers_stay)
 
 TEST(plan_edge, reservations_keep_their_addresses_and_blocks)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct story_subnet *b = &s->subnets[1];
 
     s->agent.prefix_delegation = true;
@@ -401,7 +389,7 @@ TEST(plan_edge, reservations_keep_their_addresses_and_blocks)
 
 TEST(plan_edge, the_limit_of_attaches_a_minute_follows_an_edit)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->pools[0].attach_per_minute = 60;
     story_go(s);
@@ -414,7 +402,7 @@ TEST(plan_edge, the_limit_of_attaches_a_minute_follows_an_edit)
 
 TEST(plan_edge, an_empty_id_of_a_subnet_names_none)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct subnet nameless = { .usable = true };
     struct plan_event event = { .kind = PLAN_SUBNETS };
 
@@ -429,7 +417,7 @@ TEST(plan_edge, an_empty_id_of_a_subnet_names_none)
 
 TEST(plan_edge, decisions_tell_of_every_kind_of_eni)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->agent.prefix_delegation = true;
     s->agent.warm_prefix_target = 1;
@@ -441,7 +429,7 @@ TEST(plan_edge, decisions_tell_of_every_kind_of_eni)
     expect_contains(story_decision(s, "n1").detail, "/28 prefixes at device index 2");
     story_end(s);
 
-    s = needy();
+    s = story_needy();
     s->holds = true;
     story_pods(s, "n1", 0, 0);
     story_go(s);
@@ -451,7 +439,7 @@ TEST(plan_edge, decisions_tell_of_every_kind_of_eni)
 
 TEST(plan_edge, an_early_eni_that_nothing_can_carry_is_said_so)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_pods(s, "n1", 0, 0);
     s->subnets[1].free = 9;

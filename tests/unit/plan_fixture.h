@@ -105,6 +105,10 @@ struct story_node *story_node_of(struct story *s, const char *name);
 struct story_node *story_instance_of(struct story *s, const struct aws_id *instance);
 
 struct story *story_begin(void);
+/* Begun: subnet-a is empty, b has room, and a pod waits on n1, a t3.medium with its 5 addresses in
+ * use. Held: orders end when the story says so. */
+struct story *story_needy(void);
+struct story *story_needy_held(void);
 void story_end(struct story *s);
 
 struct story_subnet *story_subnet(struct story *s, const char *letter, uint32_t free);

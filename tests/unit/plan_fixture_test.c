@@ -420,6 +420,26 @@ void story_pods(struct story *s, const char *name, uint32_t holding, uint32_t wa
     }
 }
 
+struct story *story_needy(void)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    story_pods(s, "n1", 5, 1);
+    return s;
+}
+
+struct story *story_needy_held(void)
+{
+    struct story *s = story_needy();
+
+    s->holds = true;
+    return s;
+}
+
 void story_agent_pod(struct story *s, const char *node, bool ready)
 {
     struct plan_event event = { .kind = PLAN_AGENT_POD };

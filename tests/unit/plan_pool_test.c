@@ -6,23 +6,11 @@
 
 #include <stdio.h>
 
-static struct story *needy(void)
-{
-    struct story *s = story_begin();
-
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    story_pods(s, "n1", 5, 1);
-    return s;
-}
-
 /* ---- when it may act at all ---- */
 
 TEST(plan_start, waits_for_lists_lease_and_a_sweep_under_that_lease)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->deaf = true;
     s->gone = true;
@@ -48,7 +36,7 @@ TEST(plan_start, waits_for_lists_lease_and_a_sweep_under_that_lease)
 
 TEST(plan_start, asks_again_for_the_sweep_that_never_comes)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->deaf = true;
     story_tell_kube(s);
@@ -60,7 +48,7 @@ TEST(plan_start, asks_again_for_the_sweep_that_never_comes)
 
 TEST(plan_start, does_nothing_while_kubernetes_is_out_of_sight)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct plan_event event = { .kind = PLAN_KUBE_STALE, .stale = true };
 
     s->subnets[0].free = 200;
@@ -79,7 +67,7 @@ TEST(plan_start, does_nothing_while_kubernetes_is_out_of_sight)
 
 TEST(plan_start, does_nothing_on_data_older_than_the_pool_allows)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].free = 30;
     s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
@@ -101,7 +89,7 @@ TEST(plan_start, does_nothing_on_data_older_than_the_pool_allows)
 
 TEST(plan_start, plans_but_does_not_act_in_a_dry_run)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->config.dry_run = true;
     story_go(s);
@@ -119,7 +107,7 @@ TEST(plan_start, plans_but_does_not_act_in_a_dry_run)
 
 TEST(plan_start, a_paused_or_dry_pool_only_shows_what_it_would_do)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->pools[0].paused = true;
     story_go(s);
@@ -163,7 +151,7 @@ TEST(plan_start, leaves_kinds_of_nodes_alone_that_it_cannot_help)
     };
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        struct story *s = needy();
+        struct story *s = story_needy();
         s->nodes[0].node.provider_id = slice_of(kinds[i].provider);
         s->nodes[0].node.os = kinds[i].os;
         s->nodes[0].node.ipv6 = kinds[i].ipv6;
@@ -183,7 +171,7 @@ TEST(plan_start, leaves_kinds_of_nodes_alone_that_it_cannot_help)
 
 TEST(plan_start, asks_for_the_limits_of_a_type_and_says_when_nobody_knows_them)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct plan_event event = { .kind = PLAN_TYPE_UNKNOWN, .name = SLICE("z9.huge") };
 
     s->nodes[0].type = "z9.huge";
@@ -203,7 +191,7 @@ TEST(plan_start, asks_for_the_limits_of_a_type_and_says_when_nobody_knows_them)
 
 TEST(plan_start, reads_the_enis_of_a_node_that_joins)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     story_wait(s, 5);
@@ -218,7 +206,7 @@ TEST(plan_start, reads_the_enis_of_a_node_that_joins)
 
 TEST(plan_pool, the_heavier_pool_wins_then_the_name_that_sorts_first)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct pool *other = story_pool(s, "another");
 
     other->weight = 5;
@@ -240,7 +228,7 @@ TEST(plan_pool, the_heavier_pool_wins_then_the_name_that_sorts_first)
 
 TEST(plan_pool, serves_only_the_nodes_that_it_selects)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct slice value = SLICE("yes");
     struct selector_requirement wanted = { SLICE("team"), SELECTOR_IN, &value, 1 };
 
@@ -257,7 +245,7 @@ TEST(plan_pool, serves_only_the_nodes_that_it_selects)
 
 TEST(plan_pool, a_selector_that_matches_no_subnet_is_a_condition_and_an_event)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].tag_count = s->subnets[1].tag_count = 0;
     story_go(s);
@@ -275,7 +263,7 @@ TEST(plan_pool, a_selector_that_matches_no_subnet_is_a_condition_and_an_event)
 
 TEST(plan_pool, follows_an_edit_of_the_watermark_at_once)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].free = 100;
     story_pods(s, "n1", 0, 0);
@@ -295,7 +283,7 @@ TEST(plan_pool, follows_an_edit_of_the_watermark_at_once)
 
 TEST(plan_pool, goes_and_takes_taints_and_conditions_along_but_no_eni)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct plan_event gone = { .kind = PLAN_POOL_GONE, .name = SLICE("default") };
 
     s->subnets[1].free = 0;
@@ -316,7 +304,7 @@ TEST(plan_pool, goes_and_takes_taints_and_conditions_along_but_no_eni)
 
 TEST(plan_pool, clears_what_a_former_life_left_on_nodes)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->pool_count = 0;
     s->nodes[0].node.short_of_ips = true;
@@ -329,7 +317,7 @@ TEST(plan_pool, clears_what_a_former_life_left_on_nodes)
 
 TEST(plan_pool, keeps_its_limits)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_node(s, "n2", "t3.medium", "a", 5);
     story_node(s, "n3", "t3.medium", "a", 5);
@@ -344,7 +332,7 @@ TEST(plan_pool, keeps_its_limits)
     expect_u64(s->order_count, 3);
     story_end(s);
 
-    s = needy();
+    s = story_needy();
     story_node(s, "n2", "t3.medium", "a", 5);
     story_pods(s, "n2", 5, 1);
     s->pools[0].max_enis = 1;
@@ -356,7 +344,7 @@ TEST(plan_pool, keeps_its_limits)
 
 TEST(plan_pool, selects_security_groups_by_tag)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
     struct pair tag = { SLICE("pods"), SLICE("yes") };
     struct selector_term term = { .tags = &tag, .tag_count = 1 };
     struct plan_group groups[2] = { { .id = { "sg-1" } },
@@ -380,7 +368,7 @@ TEST(plan_pool, selects_security_groups_by_tag)
 
 TEST(plan_pool, says_when_its_addressing_does_not_fit_the_agent)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->pools[0].addressing = ADDRESSING_PREFIX;
     story_go(s);
@@ -519,7 +507,7 @@ TEST(plan_choice, follows_the_strategy_and_never_leaves_the_fence)
 
 TEST(plan_choice, keeps_the_reserve_free)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[1].free = 9; /* 8 reserved, 1 for the ENI itself: nothing for a pod */
     story_go(s);
@@ -534,7 +522,7 @@ TEST(plan_choice, keeps_the_reserve_free)
 
 TEST(plan_choice, serves_the_node_first_whose_pods_wait_longest)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[1].free = 8;
     s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
@@ -557,7 +545,7 @@ TEST(plan_choice, serves_the_node_first_whose_pods_wait_longest)
 
 TEST(plan_report, a_node_that_nothing_helps_is_told_once_and_recovers_when_a_subnet_does)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[1].free = 0;
     story_go(s);
@@ -581,7 +569,7 @@ TEST(plan_report, a_node_that_nothing_helps_is_told_once_and_recovers_when_a_sub
 
 TEST(plan_report, the_status_shows_both_subnets_and_the_nodes)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     story_go(s);
     require(s->status.subnet_count == 2);
@@ -605,7 +593,7 @@ TEST(plan_report, the_status_shows_both_subnets_and_the_nodes)
 
 TEST(plan_report, mere_counts_are_written_seldom_and_only_in_steps)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].free = 200;
     story_pods(s, "n1", 1, 0);
@@ -656,7 +644,7 @@ TEST(plan_report, each_decision_and_event_has_words)
 
 TEST(plan_report, the_story_of_one_drained_subnet_in_full)
 {
-    struct story *s = needy();
+    struct story *s = story_needy();
 
     s->subnets[0].free = 40;
     story_pods(s, "n1", 0, 0);

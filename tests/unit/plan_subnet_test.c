@@ -4,24 +4,10 @@
  */
 #include "plan_fixture.h"
 
-/* subnet-a is empty, b has room; a pod waits on n1 (t3.medium). */
-static struct story *needy(void)
-{
-    struct story *s = story_begin();
-
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    story_pods(s, "n1", 5, 1);
-    s->holds = true;
-    return s;
-}
-
 /* The same with prefixes: n1 has one, full. */
 static struct story *prefixes(void)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->agent.prefix_delegation = true;
     s->agent.warm_prefix_target = 1;
@@ -57,14 +43,14 @@ TEST(plan_subnet, tagged_for_this_cluster_too_is_used)
                                         "cni.networking.k8s.aws/cluster/other" };
 
     for (int both = 0; both < 2; both++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         story_tag(&s->subnets[1], keys[both], "shared");
         story_tag(&s->subnets[1], keys[!both], "shared");
         story_go(s);
         story_saw(s, "attach n1 subnet-b");
         story_end(s);
     }
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     story_tag(&s->subnets[1], keys[1], "shared");
     s->config.cluster_name = s->agent.cluster_name = SLICE(
         ""); /* nobody knows which cluster it is */
@@ -75,7 +61,7 @@ TEST(plan_subnet, tagged_for_this_cluster_too_is_used)
 
 TEST(plan_subnet, an_empty_role_says_nothing)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_tag(&s->subnets[1], "kubernetes.io/role/cni", "");
     story_go(s);
@@ -85,7 +71,7 @@ TEST(plan_subnet, an_empty_role_says_nothing)
 
 TEST(plan_subnet, follows_each_change_of_what_ec2_tells)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[1].tags[0].value = SLICE("no");
     story_go(s);
@@ -117,7 +103,7 @@ TEST(plan_subnet, follows_each_change_of_what_ec2_tells)
 
 TEST(plan_subnet, that_the_agent_discovers_must_lie_in_the_nodes_vpc)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_tag(&s->subnets[1], "kubernetes.io/role/cni", "1");
     s->subnets[1].vpc = "vpc-2";
@@ -125,13 +111,13 @@ TEST(plan_subnet, that_the_agent_discovers_must_lie_in_the_nodes_vpc)
     story_is(s, "n1", PLAN_DECISION_NoHealthySubnet);
     story_end(s);
 
-    s = needy();
+    s = story_needy_held();
     story_tag(&s->subnets[1], "kubernetes.io/role/cni", "1");
     story_go(s);
     story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
     story_end(s);
 
-    s = needy();
+    s = story_needy_held();
     s->subnets[0].free = 20; /* low: an early ENI would be due */
     s->pools[0].paused = true;
     story_pods(s, "n1", 0, 0);
@@ -145,7 +131,7 @@ TEST(plan_subnet, that_the_agent_discovers_must_lie_in_the_nodes_vpc)
 
 TEST(plan_subnet, without_a_zone_is_shown_and_serves_nobody)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_subnet(s, "0", 250)->zone = "";
     story_subnet(s, "1", 250)->zone = "";
@@ -186,7 +172,7 @@ TEST(plan_subnet, of_an_absurd_size_breaks_nothing)
 
 TEST(plan_subnet, a_reservation_that_sticks_out_counts_as_far_as_it_lies_inside)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct story_subnet *b = &s->subnets[1];
 
     s->pools[0].reserved_ips = 0;
@@ -216,7 +202,7 @@ TEST(plan_subnet, is_low_below_the_watermark_and_healthy_again_at_the_high_one)
         { 1, SUBNET_Low },       { 0, SUBNET_Exhausted }, { 49, SUBNET_Low },
         { 0, SUBNET_Exhausted }, { 50, SUBNET_Healthy },  { 0, SUBNET_Exhausted },
     };
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pools[0].paused = true;
     s->subnets[0].free = 200;
@@ -236,7 +222,7 @@ TEST(plan_subnet, is_low_below_the_watermark_and_healthy_again_at_the_high_one)
 
 TEST(plan_subnet, reopens_at_a_low_watermark_below_the_reserve)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pools[0].paused = true;
     s->pools[0].low = (struct amount){ 3, false };
@@ -252,7 +238,7 @@ TEST(plan_subnet, reopens_at_a_low_watermark_below_the_reserve)
 
 TEST(plan_subnet, a_steady_decline_is_foreseen_to_the_minute)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct pool_status now;
 
     s->pools[0].paused = true;
@@ -489,7 +475,7 @@ TEST(plan_blocks, scarce_ones_are_mapped_every_half_minute)
 
 TEST(plan_pools, one_that_goes_leaves_the_others_as_they_are)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct pool_status now;
 
     story_pool(s, "second")->weight = 1;
@@ -520,7 +506,7 @@ TEST(plan_pools, one_that_goes_leaves_the_others_as_they_are)
 
 TEST(plan_pools, without_any_the_reads_are_slow)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pools[0].paused = true;
     story_go(s);
@@ -533,7 +519,7 @@ TEST(plan_pools, without_any_the_reads_are_slow)
 
 TEST(plan_pools, a_conflict_is_told_once_and_by_the_leader)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_node(s, "n2", "t3.medium", "a", 5);
     story_node(s, "n3", "t3.medium", "a", 5);
@@ -562,7 +548,7 @@ TEST(plan_pools, a_conflict_is_told_once_and_by_the_leader)
 
 TEST(plan_pools, a_node_that_none_selects_is_in_no_conflict)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct slice value = SLICE("b");
     struct selector_requirement wanted = { SLICE("team"), SELECTOR_IN, &value, 1 };
 
@@ -577,7 +563,7 @@ TEST(plan_pools, a_node_that_none_selects_is_in_no_conflict)
 /* Edits of the node selector; after each the node is in the pool or not. */
 TEST(plan_pools, each_edit_of_the_node_selector_is_followed)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct slice values[2] = { SLICE("a"), SLICE("b") };
     struct selector_requirement wanted[2] = { { SLICE("team"), SELECTOR_IN, values, 1 },
                                               { SLICE("team"), SELECTOR_EXISTS, NULL, 0 } };
@@ -608,7 +594,7 @@ TEST(plan_pools, each_edit_of_the_node_selector_is_followed)
 
 TEST(plan_pools, both_limits_hold_at_once)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pools[0].max_enis = 1;
     s->pools[0].attach_per_minute = 5;
@@ -652,7 +638,7 @@ TEST(plan_pools, attaches_a_minute_are_counted_to_the_second)
 
 TEST(plan_pools, security_groups_are_missing_only_when_they_were_read)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct pair tag = { SLICE("pods"), SLICE("yes") };
     struct selector_term term = { .tags = &tag, .tag_count = 1 };
     struct plan_event event = { .kind = PLAN_GROUPS };

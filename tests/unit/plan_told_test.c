@@ -6,25 +6,11 @@
 
 #include <stdio.h>
 
-/* subnet-a is empty, b has room; a pod waits on n1 (t3.medium). */
-static struct story *needy(void)
-{
-    struct story *s = story_begin();
-
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    story_pods(s, "n1", 5, 1);
-    s->holds = true;
-    return s;
-}
-
 /* ---- ENIs ---- */
 
 TEST(plan_enis, absurd_numbers_are_kept_within_bounds)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[0].free = 200;
     story_pods(s, "n1", 0, 0);
@@ -69,7 +55,7 @@ TEST(plan_enis, absurd_numbers_are_kept_within_bounds)
 
 TEST(plan_enis, those_of_a_second_card_are_not_the_agents)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->enis[0].index = 0; /* two before the primary ENI: reads have no order */
     s->enis[0].card = 1;
@@ -84,7 +70,7 @@ TEST(plan_enis, those_of_a_second_card_are_not_the_agents)
 
 TEST(plan_enis, a_read_without_the_primary_eni_is_no_picture_of_a_node)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_go(s);
     story_find_eni(s, "eni-n1-0")->hidden = true;
@@ -112,7 +98,7 @@ TEST(plan_enis, tags_say_whose_an_eni_is)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         bool no_manage = strcmp(cases[i].key, TAG_AGENT_NO_MANAGE) == 0;
         struct story_eni *eni = story_eni(s, "n1", "b", 1, 3, 0);
         s->agent.manage_untagged = no_manage; /* else only the agent's tag counts */
@@ -129,7 +115,7 @@ TEST(plan_enis, tags_say_whose_an_eni_is)
 
 TEST(plan_enis, all_security_groups_of_the_primary_eni_go_on_ours)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct aws_id groups[2] = { { "sg-one" }, { "sg-two" } };
     struct eni primary = { .id = { "eni-n1-0" },
                            .subnet = { "subnet-a" },
@@ -160,7 +146,7 @@ TEST(plan_enis, all_security_groups_of_the_primary_eni_go_on_ours)
 
 TEST(plan_enis, more_prefixes_than_we_gave_show_that_the_agent_works_with_it)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->agent.prefix_delegation = true;
     s->agent.warm_prefix_target = 1;
@@ -180,7 +166,7 @@ TEST(plan_enis, more_prefixes_than_we_gave_show_that_the_agent_works_with_it)
 
 TEST(plan_enis, the_agents_own_that_it_frees_are_no_hand_back)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[0].free = 20; /* low: an early ENI is due */
     story_pods(s, "n1", 5, 0);
@@ -213,7 +199,7 @@ static uint32_t after_hand_back(struct story *s, const char *eni)
 TEST(plan_hand_back, each_one_that_comes_soon_doubles_the_pause)
 {
     static const uint32_t pauses[] = { 600, 1200, 2400, 4800, 4800 };
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     char id[32];
 
     s->holds = false;
@@ -235,7 +221,7 @@ TEST(plan_hand_back, each_one_that_comes_soon_doubles_the_pause)
 
 TEST(plan_hand_back, says_when_the_next_may_follow)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->holds = false;
     story_pods(s, "n1", 0, 0);
@@ -254,7 +240,7 @@ TEST(plan_hand_back, says_when_the_next_may_follow)
 
 TEST(plan_told, a_replica_without_the_lease_says_nothing)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_event gone = { .kind = PLAN_POOL_GONE, .name = SLICE("default") };
 
     s->nodes[0].node.short_of_ips = s->nodes[0].node.tainted = true;
@@ -273,7 +259,7 @@ TEST(plan_told, a_replica_without_the_lease_says_nothing)
 
 TEST(plan_told, a_lease_that_is_confirmed_asks_for_no_second_sweep)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_go(s);
     uint32_t sweeps = s->sweeps;
@@ -287,7 +273,7 @@ TEST(plan_told, a_lease_that_is_confirmed_asks_for_no_second_sweep)
 
 TEST(plan_told, a_sweep_from_before_the_lease_does_not_count)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->deaf = true;
     story_tell_kube(s);
@@ -306,7 +292,7 @@ TEST(plan_told, a_sweep_from_before_the_lease_does_not_count)
 
 TEST(plan_told, nothing_is_done_before_the_agent_was_seen)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_event synced = { .kind = PLAN_KUBE_SYNCED };
 
     s->subnets[1].free = 5;
@@ -327,7 +313,7 @@ TEST(plan_told, nothing_is_done_before_the_agent_was_seen)
 
 TEST(plan_told, a_dry_run_plans_without_the_lease_and_reads_what_it_needs)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->config.dry_run = true;
     s->pools[0].on_exhausted = EXHAUSTED_TAINT;
@@ -357,7 +343,7 @@ TEST(plan_told, a_dry_run_plans_without_the_lease_and_reads_what_it_needs)
 TEST(plan_told, no_taint_in_a_dry_run)
 {
     for (int of_pool = 0; of_pool < 2; of_pool++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         s->pools[0].on_exhausted = EXHAUSTED_TAINT;
         s->pools[0].dry_run = of_pool;
         s->config.dry_run = !of_pool;
@@ -372,7 +358,7 @@ TEST(plan_told, no_taint_in_a_dry_run)
 
 TEST(plan_told, conditions_and_taints_wait_while_kubernetes_is_out_of_sight)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_event stale = { .kind = PLAN_KUBE_STALE, .stale = true };
     struct plan_event gone = { .kind = PLAN_POOL_GONE, .name = SLICE("default") };
 
@@ -391,7 +377,7 @@ TEST(plan_told, conditions_and_taints_wait_while_kubernetes_is_out_of_sight)
 
 TEST(plan_told, a_node_that_leaves_is_cleared_with_the_reason)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[1].free = 0;
     story_go(s);
@@ -415,7 +401,7 @@ TEST(plan_told, a_full_node_below_its_max_eni_hears_of_its_slots_and_not_of_max_
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct story *s = needy();
+        struct story *s = story_needy_held();
         s->agent.max_eni = cases[i].max_eni;
         story_eni(s, "n1", "a", 1, 5, 0);
         story_eni(s, "n1", "a", 2, 5, 0);
@@ -429,7 +415,7 @@ TEST(plan_told, a_full_node_below_its_max_eni_hears_of_its_slots_and_not_of_max_
 
 TEST(plan_told, a_node_with_all_its_addresses_recovers_when_nobody_waits)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->subnets[1].free = 0;
     s->nodes[0].node.max_pods = 5;
@@ -453,7 +439,7 @@ TEST(plan_told, a_node_with_all_its_addresses_recovers_when_nobody_waits)
 
 TEST(plan_told, each_state_of_the_api_once_and_again_when_it_comes_again)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
     struct plan_event event = { .kind = PLAN_CLOUD };
 
     event.cloud.operation = SLICE("DescribeSubnets");
@@ -481,7 +467,7 @@ TEST(plan_told, each_state_of_the_api_once_and_again_when_it_comes_again)
 
 TEST(plan_told, addressing_that_fits_is_compatible)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     s->pools[0].addressing = ADDRESSING_SECONDARY_IP;
     story_go(s);
@@ -499,7 +485,7 @@ TEST(plan_told, addressing_that_fits_is_compatible)
 
 TEST(plan_told, since_when_a_condition_and_a_decision_hold)
 {
-    struct story *s = needy();
+    struct story *s = story_needy_held();
 
     story_go(s);
     uint64_t began = s->wall_ns;
