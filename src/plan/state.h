@@ -60,7 +60,7 @@ struct subnet_row {
     struct cidr_reservation *reservations;
     uint32_t reservation_count, reservation_capacity;
 
-    double fast_per_s, slow_per_s; /* decline of `available` without our own doing */
+    double fast_per_s, slow_per_s, long_per_s; /* decline of `available` without our own doing */
     uint64_t declined_ns;          /* the last read that showed a decline */
     uint64_t declining_ns; /* since when reads show declines without a long break; 0: none */
 

@@ -9,9 +9,16 @@
  */
 #include "state.h"
 
-/* Two time constants: what both see is a trend; one wave of pods moves the slow one little. */
+/* Two time constants: what both see is a trend; one wave of pods moves the slow one little. The
+ * third looks as far back as a large cluster must look ahead. */
 static const double FAST_S = 20;
 static const double SLOW_S = 120;
+static const double LONG_S = 600;
+
+/* A third of the five creates a second that EC2 documents for an account. */
+static const double ATTACHES_PER_S = 5.0 / 3;
+/* Farther ahead a trend says nothing: days have waves. */
+static const uint64_t REACH_MOST_NS = 60 * MINUTE_NS;
 
 enum { DAY_S = 86400 };
 
@@ -133,6 +140,17 @@ bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet)
     return p->pools[pool].links[subnet].ending;
 }
 
+/* How long it takes to give each node one ENI. Those that are not reached before the subnet ends
+ * must compete for EC2's rate with the retries of every agent. */
+static uint64_t reach_ns(const struct planner *p, const struct pool *pool)
+{
+    double limit_per_s = (double)pool->attach_per_minute / 60;
+    double per_s = limit_per_s > 0 && limit_per_s < ATTACHES_PER_S ? limit_per_s : ATTACHES_PER_S;
+    uint64_t ns = (uint64_t)((double)p->listed_count / per_s) * SECOND_NS;
+
+    return ns < REACH_MOST_NS ? ns : REACH_MOST_NS;
+}
+
 /* Once foreseen, half as much again must be left before it counts as averted. */
 static bool ends_within(const struct subnet_row *s, const struct link *link, uint64_t lead_ns,
                         bool foreseen)
@@ -140,6 +158,17 @@ static bool ends_within(const struct subnet_row *s, const struct link *link, uin
     uint64_t in_ns = (uint64_t)subnet_exhausted_in_s(s) * SECOND_NS;
 
     return link->state != SUBNET_Healthy || in_ns <= (foreseen ? lead_ns + lead_ns / 2 : lead_ns);
+}
+
+/* The same by the long trend, where the lead is too short to reach all nodes. */
+static bool ends_before_reach(const struct planner *p, const struct pool *pool,
+                              const struct subnet_row *s, bool foreseen)
+{
+    uint64_t needed_ns = reach_ns(p, pool);
+    double within_s = (double)(pool->lead_ns + needed_ns) / (double)SECOND_NS;
+
+    return needed_ns > pool->lead_ns &&
+           s->long_per_s * within_s * (foreseen ? 1.5 : 1) > (double)subnet_free(s);
 }
 
 static void dirty_group(struct planner *p, uint32_t pool, uint32_t zone)
@@ -163,7 +192,8 @@ static void settle_link(struct planner *p, uint32_t pool, uint32_t subnet)
 
     link->state = (uint8_t)state;
     link->stated = true;
-    bool dying = ends_within(s, link, row->pool.lead_ns, link->dying);
+    bool dying = ends_within(s, link, row->pool.lead_ns, link->dying) ||
+                 ends_before_reach(p, &row->pool, s, link->dying);
     bool ending = ends_within(s, link, ADOPTION_NS, link->ending);
     if (stated && state == old && dying == link->dying && ending == link->ending) {
         return;
@@ -339,6 +369,7 @@ static void take_count(struct planner *p, struct subnet_row *s, const struct sub
         double taken = (double)s->available - (double)subnet->available - (double)s->own_taken;
         follow(&s->fast_per_s, taken, apart_s, FAST_S, -0.5);
         follow(&s->slow_per_s, taken, apart_s, SLOW_S, -0.1);
+        follow(&s->long_per_s, taken, apart_s, LONG_S, -0.1);
         if (taken > 0) {
             bool goes_on = s->declining_ns != 0 && asked_ns - s->declined_ns <= MINUTE_NS;
             s->declining_ns = goes_on ? s->declining_ns : asked_ns;

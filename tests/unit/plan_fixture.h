@@ -25,7 +25,7 @@
 
 #define STORY_S UINT64_C(1000000000)
 
-enum { STORY_TAGS = 4, STORY_IPS = 64, STORY_MANY = 64, STORY_ORDERS = 2048 };
+enum { STORY_TAGS = 4, STORY_IPS = 64, STORY_MANY = 64, STORY_NODES = 320, STORY_ORDERS = 2048 };
 
 struct story_subnet {
     struct aws_id id;
@@ -79,7 +79,7 @@ struct story {
     struct agent_settings agent;
     struct story_subnet subnets[STORY_MANY];
     struct story_eni enis[STORY_ORDERS];
-    struct story_node nodes[STORY_MANY];
+    struct story_node nodes[STORY_NODES];
     struct pool pools[8];
     uint32_t subnet_count, eni_count, node_count, pool_count, next_eni;
     struct story_order orders[STORY_ORDERS];
@@ -93,7 +93,7 @@ struct story {
     uint32_t observes, sweeps, subnet_reads, statuses, events;
     struct pool_status status; /* the last one that was to be written, arrays in the arena */
     bool condition_short;
-    char trace[65536];
+    char trace[262144];
     size_t trace_len;
 };
 

@@ -329,7 +329,7 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
 void story_step(struct story *s, struct plan_event *event)
 {
     struct plan_actions out;
-    bool enis[STORY_MANY] = { false };
+    bool enis[STORY_NODES] = { false };
     bool subnets = false;
     bool sweep = false;
 

@@ -286,6 +286,44 @@ TEST(plan_subnet, what_headroom_takes_itself_is_no_decline)
     story_end(s);
 }
 
+/* So many nodes in a subnet that others take 60 addresses a second of; how many get an ENI ahead of
+ * need while it still has so many seconds. */
+static uint32_t early_enis(uint32_t nodes, uint32_t left_s, uint32_t per_minute)
+{
+    const uint32_t per_s = 60;
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 60000)->bits = 16;
+    story_subnet(s, "b", 60000)->bits = 16;
+    s->subnets[1].base = 0x0a640000U;
+    story_pool(s, "default")->attach_per_minute = per_minute;
+    for (uint32_t i = 0; i < nodes; i++) {
+        story_node(s, story_text(s, "%sn%u", "", i), "m5.xlarge", "a", 14);
+    }
+    story_go(s);
+    while (s->subnets[0].free > left_s * per_s) {
+        s->subnets[0].free -= 10 * per_s;
+        story_wait(s, 10);
+    }
+    uint32_t count = s->order_count;
+    story_end(s);
+    return count;
+}
+
+TEST(plan_subnet, that_many_nodes_depend_on_is_left_as_early_as_reaching_them_takes)
+{
+    /* Five creates a second, a third of them ours: 300 nodes take three minutes beyond the lead of
+     * two. */
+    expect_u64(early_enis(1, 180, 0), 0);
+    expect_u64(early_enis(1, 60, 0), 1);
+    expect_u64(early_enis(300, 400, 0), 0);
+    expect(early_enis(300, 180, 0) > 0);
+    /* A pool's own limit is slower still. */
+    expect_u64(early_enis(20, 180, 0), 0);
+    expect(early_enis(20, 180, 6) > 0);
+    expect_u64(early_enis(20, 180, 6000), 0);
+}
+
 /* ---- blocks ---- */
 
 TEST(plan_blocks, a_fragmented_subnet_reopens_when_two_blocks_are_whole)
