@@ -413,6 +413,15 @@ struct zone_status {
     uint32_t subnets, total, free, nodes;
 };
 
+/* A node that runs short, or has, and that nothing is on its way to. */
+struct node_at_risk {
+    struct slice name;
+    const char *decision; /* literal */
+    struct slice message; /* why, and what to do */
+};
+
+enum { POOL_STATUS_NAMED_MAX = 10 };
+
 struct pool_status {
     struct slice name, uid;
     int64_t observed_generation;
@@ -422,6 +431,9 @@ struct pool_status {
     const struct zone_status *zones; /* sorted */
     uint32_t zone_count;
     uint32_t nodes_total, nodes_covered, nodes_at_risk, nodes_exhausted;
+    /* The neediest of those at risk or exhausted; only in a status that is to be written. */
+    const struct node_at_risk *named;
+    uint32_t named_count; /* POOL_STATUS_NAMED_MAX at most */
     uint32_t free, low_subnets, in_flight;
 };
 

@@ -107,7 +107,7 @@ static void add_pool(struct cli *cli, const struct doc *pool)
         return;
     }
     buf_addf(&cli->out,
-             "SubnetPool %.*s: %llu of %llu nodes covered, %llu at risk, %llu exhausted\n",
+             "SubnetPool %.*s: %llu of %llu nodes covered, %llu at risk, %llu of these exhausted\n",
              SLICE_ARG(name), (unsigned long long)doc_u64_or(doc_get(nodes, "covered"), 0),
              (unsigned long long)doc_u64_or(doc_get(nodes, "total"), 0),
              (unsigned long long)doc_u64_or(doc_get(nodes, "atRisk"), 0),

@@ -112,8 +112,14 @@ void copy_pool_status(struct arena *arena, const struct pool_status *from, struc
     for (uint32_t i = 0; i < from->zone_count; i++) {
         zones[i].zone = arena_slice(arena, zones[i].zone);
     }
+    struct node_at_risk *named = copy_array(arena, from->named, from->named_count, sizeof(*named));
+    for (uint32_t i = 0; i < from->named_count; i++) {
+        named[i].name = arena_slice(arena, named[i].name);
+        named[i].message = arena_slice(arena, named[i].message);
+    }
     ret->subnets = subnets;
     ret->zones = zones;
+    ret->named = named;
 }
 
 void copy_action(struct arena *arena, const struct plan_action *from, struct plan_action *ret)

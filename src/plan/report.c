@@ -501,3 +501,42 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
     }
     return counts;
 }
+
+static const char *risk(const struct planner *p, const struct node_row *node)
+{
+    switch ((enum plan_decision_kind)node->kind) {
+    case PLAN_DECISION_Paused:
+        return "an ENI would be attached, but spec.paused is true; set it to false to let it be";
+    case PLAN_DECISION_DryRun:
+        return p->pools[node->pool].pool.dry_run
+                   ? "an ENI would be attached, but spec.dryRun is true; set it to false to let it "
+                     "be"
+                   : "an ENI would be attached, but the controller runs with --dry-run";
+    case PLAN_DECISION_PoolLimit:
+        return "a limit of the pool is reached; raise spec.limits, or wait until it allows more";
+    case PLAN_DECISION_CloudQuota:
+        return "a quota of the account or VPC is reached; condition CloudAPIHealthy names it";
+    case PLAN_DECISION_Backoff:
+        return "the last try failed and is repeated later; the node's events say what EC2 answered";
+    case PLAN_DECISION_HandedBack:
+        return "its agent freed the last ENI and would free another; higher warm targets of "
+               "aws-node keep more";
+    case PLAN_DECISION_Adopting:
+        return "an ENI is attached; its agent adopts it within 65 s of the last change there";
+    case PLAN_DECISION_Queued:
+        return "other nodes are served first, as fast as the budget of EC2 requests allows";
+    default:
+        return plan_decision_text((enum plan_decision_kind)node->kind);
+    }
+}
+
+struct slice report_risk(const struct planner *p, struct arena *arena, const struct node_row *node)
+{
+    struct view v;
+
+    node_view(p, node, &v);
+    if (node->kind == PLAN_DECISION_AtENILimit || node->kind == PLAN_DECISION_NoHealthySubnet) {
+        return why_short(p, arena, node, &v);
+    }
+    return arena_printf(arena, "%s; %.*s", risk(p, node), SLICE_ARG(numbers(arena, node, &v)));
+}

@@ -529,6 +529,8 @@ void report_node_clear(struct planner *p, struct node_row *node);
 void report_subnet(struct planner *p, uint32_t pool, uint32_t subnet, enum subnet_state old);
 struct slice report_detail(const struct planner *p, struct arena *arena,
                            const struct node_row *node, const struct view *v);
+/* Why a node is at risk, and what to do; nothing that is wrong a minute later. */
+struct slice report_risk(const struct planner *p, struct arena *arena, const struct node_row *node);
 void report_refusal(struct planner *p, const struct order *order,
                     const struct cloud_result *result);
 void report_attached(struct planner *p, const struct order *order);

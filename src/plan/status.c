@@ -280,9 +280,24 @@ static struct condition agent(struct planner *p, const struct pool_row *row)
                 arena_printf(&p->arena, "aws-node %.*s", SLICE_ARG(a->version)));
 }
 
-static struct condition ready(struct planner *p, const struct pool_row *row,
-                              const struct condition *conditions)
+/* How many nodes do not fare as well as the rest of the message sounds. */
+static struct slice at_risk(struct planner *p, const struct pool_row *row,
+                            const struct pool_status *status)
 {
+    uint32_t count = row->classes[CLASS_AT_RISK];
+
+    return count == 0
+               ? SLICE("")
+               : arena_printf(&p->arena, "; %u of %u nodes %s at risk: status.nodesAtRisk says why",
+                              count, status->nodes_total, count == 1 ? "is" : "are");
+}
+
+static struct condition ready(struct planner *p, const struct pool_row *row,
+                              const struct pool_status *status)
+{
+    const struct condition *conditions = status->conditions;
+    struct slice risk = at_risk(p, row, status);
+
     for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
         if (conditions[i].value == CONDITION_FALSE) {
             return says(CONDITION_FALSE, conditions[i].reason, conditions[i].message);
@@ -294,13 +309,17 @@ static struct condition ready(struct planner *p, const struct pool_row *row,
         }
     }
     if (row->pool.paused) {
-        return says(CONDITION_TRUE, "Paused", SLICE("spec.paused is true: nothing is attached"));
+        return says(CONDITION_TRUE, "Paused",
+                    arena_printf(&p->arena, "spec.paused is true: nothing is attached%.*s",
+                                 SLICE_ARG(risk)));
     }
     if (row->pool.dry_run || p->config.dry_run) {
         return says(CONDITION_TRUE, "DryRun",
-                    SLICE("dry run: decisions are shown, nothing is attached"));
+                    arena_printf(&p->arena, "dry run: decisions are shown, nothing is attached%.*s",
+                                 SLICE_ARG(risk)));
     }
-    return says(CONDITION_TRUE, "Ready", SLICE("the pool serves its nodes"));
+    return says(CONDITION_TRUE, risk.len > 0 ? "NodesAtRisk" : "Ready",
+                arena_printf(&p->arena, "the pool serves its nodes%.*s", SLICE_ARG(risk)));
 }
 
 static void add_conditions(struct planner *p, struct pool_row *row, struct pool_status *ret)
@@ -311,7 +330,7 @@ static void add_conditions(struct planner *p, struct pool_row *row, struct pool_
     c[CONDITION_CapacityHealthy] = capacity(p, row, ret);
     c[CONDITION_CloudAPIHealthy] = cloud(p);
     c[CONDITION_AgentCompatible] = agent(p, row);
-    c[CONDITION_Ready] = ready(p, row, c);
+    c[CONDITION_Ready] = ready(p, row, ret);
     for (uint32_t i = 0; i < POOL_CONDITIONS; i++) {
         struct pool_condition *kept = &row->conditions[i];
         c[i].type = condition_types[i];
@@ -341,6 +360,73 @@ void status_build(struct planner *p, uint32_t pool, struct pool_status *ret)
     add_conditions(p, row, ret);
 }
 
+/* ---- nodes at risk ---- */
+
+static bool is_needier(const struct planner *p, const struct node_row *a, const struct node_row *b)
+{
+    if (a->waiting != b->waiting) {
+        return a->waiting > b->waiting;
+    }
+    if (a->class != b->class) {
+        return a->class > b->class;
+    }
+    if (a->stall_in_s != b->stall_in_s) {
+        return a->stall_in_s < b->stall_in_s;
+    }
+    return slice_cmp(plan_text(p, a->name), plan_text(p, b->name)) < 0;
+}
+
+/* Keeps the neediest in order. */
+static void offer(const struct planner *p, const struct node_row **named, uint32_t *count,
+                  const struct node_row *node)
+{
+    uint32_t at = *count;
+
+    if (at == POOL_STATUS_NAMED_MAX) {
+        at--;
+        if (!is_needier(p, node, named[at])) {
+            return;
+        }
+    } else {
+        (*count)++;
+    }
+    while (at > 0 && is_needier(p, node, named[at - 1])) {
+        named[at] = named[at - 1];
+        at--;
+    }
+    named[at] = node;
+}
+
+/* All nodes of the pool are looked at, which only a status that is to be written is worth. */
+static void add_named(struct planner *p, const struct pool_row *row, struct pool_status *ret)
+{
+    const struct node_row *named[POOL_STATUS_NAMED_MAX];
+    uint32_t count = 0;
+
+    if (row->classes[CLASS_AT_RISK] + row->classes[CLASS_EXHAUSTED] == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < row->group_count; i++) {
+        const struct group *group = &p->groups[row->groups[i]];
+        for (uint32_t k = 0; k < group->count; k++) {
+            const struct node_row *node = &p->nodes[group->nodes[k]];
+            if (node->class == CLASS_AT_RISK || node->class == CLASS_EXHAUSTED) {
+                offer(p, named, &count, node);
+            }
+        }
+    }
+    struct node_at_risk *list = ARENA_ARRAY(&p->arena, struct node_at_risk, count);
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = (struct node_at_risk){
+            .name = arena_slice(&p->arena, plan_text(p, named[i]->name)),
+            .decision = plan_decision_name((enum plan_decision_kind)named[i]->kind),
+            .message = report_risk(p, &p->arena, named[i]),
+        };
+    }
+    ret->named = list;
+    ret->named_count = count;
+}
+
 /* ---- when to write ---- */
 
 /* What must be told at once. */
@@ -352,8 +438,12 @@ static uint64_t hash_states(const struct pool_status *status)
     token_number(&digest, (uint64_t)status->observed_generation);
     token_text(&digest, status->uid);
     for (uint32_t i = 0; i < POOL_CONDITIONS; i++) {
-        token_number(&digest, status->conditions[i].value);
-        token_text(&digest, slice_of(status->conditions[i].reason));
+        const struct condition *c = &status->conditions[i];
+        token_number(&digest, c->value);
+        /* That all is well but for some nodes is a matter of counts. */
+        if (i != CONDITION_Ready || c->value != CONDITION_TRUE) {
+            token_text(&digest, slice_of(c->reason));
+        }
     }
     for (uint32_t i = 0; i < status->subnet_count; i++) {
         token_text(&digest, aws_id_slice(&status->subnets[i].id));
@@ -400,6 +490,10 @@ static uint64_t hash_counts(const struct pool_status *status)
     token_number(&digest, status->nodes_total);
     token_number(&digest, status->nodes_covered);
     token_number(&digest, status->nodes_at_risk);
+    for (uint32_t i = 0; i < status->named_count; i++) {
+        token_text(&digest, status->named[i].name);
+        token_text(&digest, slice_of(status->named[i].decision));
+    }
     return digest.a ^ digest.b;
 }
 
@@ -455,6 +549,7 @@ static void tell(struct planner *p, uint32_t pool)
         return; /* the deadline comes back to it */
     }
     status_build(p, pool, &status);
+    add_named(p, row, &status);
     uint64_t states = hash_states(&status);
     uint64_t counts = hash_counts(&status);
     bool differs = !row->told || states != row->told_states;

@@ -41,9 +41,9 @@ static void add_subnets(struct arena *arena, const struct pool_status *status, s
 
 static void add_pool(struct arena *arena, const struct pool_status *status, struct buf *out)
 {
-    buf_addf(out, "SubnetPool %.*s: %u of %u nodes covered, %u at risk, %u exhausted\n",
+    buf_addf(out, "SubnetPool %.*s: %u of %u nodes covered, %u at risk, %u of these exhausted\n",
              SLICE_ARG(status->name), status->nodes_covered, status->nodes_total,
-             status->nodes_at_risk, status->nodes_exhausted);
+             status->nodes_at_risk + status->nodes_exhausted, status->nodes_exhausted);
     for (int i = 0; i < POOL_CONDITIONS; i++) {
         const struct condition *condition = &status->conditions[i];
         if (condition->type && condition->value == CONDITION_FALSE &&

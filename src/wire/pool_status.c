@@ -29,7 +29,7 @@ void pool_status_forecast(struct json_out *json, const char *key, uint32_t secon
     }
 }
 
-static void write_conditions(struct json_out *json, const struct pool_status *status)
+void pool_status_conditions(struct json_out *json, const struct pool_status *status)
 {
     static const char *const values[] = {
         [CONDITION_UNKNOWN] = "Unknown",
@@ -56,12 +56,10 @@ static void write_conditions(struct json_out *json, const struct pool_status *st
     json_end_array(json);
 }
 
-static void write_subnet(struct json_out *json, const struct subnet_status *subnet)
+void pool_status_subnet_fields(struct json_out *json, const struct subnet_status *subnet)
 {
     uint32_t base = subnet->cidr.base;
 
-    json_begin_object(json);
-    json_field_text(json, "id", aws_id_slice(&subnet->id));
     json_field_text(json, "zone", subnet->zone);
     json_key(json, "cidr");
     json_textf(json, "%u.%u.%u.%u/%u", base >> 24, base >> 16 & 255, base >> 8 & 255, base & 255,
@@ -71,6 +69,13 @@ static void write_subnet(struct json_out *json, const struct subnet_status *subn
     json_field_u64(json, "freePrefixes", subnet->free_prefixes);
     json_field_u64(json, "inFlight", subnet->in_flight);
     json_field_text(json, "state", slice_of(subnet_state_name(subnet->state)));
+}
+
+static void write_subnet(struct json_out *json, const struct subnet_status *subnet)
+{
+    json_begin_object(json);
+    json_field_text(json, "id", aws_id_slice(&subnet->id));
+    pool_status_subnet_fields(json, subnet);
     pool_status_forecast(json, "exhaustedIn", subnet->exhausted_in_s);
     if (subnet->observed_wall_ns > 0) {
         write_time(json, "observedAt", subnet->observed_wall_ns);
@@ -88,7 +93,7 @@ static void write_subnets(struct json_out *json, const struct pool_status *statu
     json_end_array(json);
 }
 
-static void write_zones(struct json_out *json, const struct pool_status *status)
+void pool_status_zones(struct json_out *json, const struct pool_status *status)
 {
     json_key(json, "zones");
     json_begin_array(json);
@@ -105,15 +110,33 @@ static void write_zones(struct json_out *json, const struct pool_status *status)
     json_end_array(json);
 }
 
-static void write_totals(struct json_out *json, const struct pool_status *status)
+void pool_status_nodes(struct json_out *json, const struct pool_status *status)
 {
     json_key(json, "nodes");
     json_begin_object(json);
     json_field_u64(json, "total", status->nodes_total);
     json_field_u64(json, "covered", status->nodes_covered);
-    json_field_u64(json, "atRisk", status->nodes_at_risk);
+    json_field_u64(json, "atRisk", status->nodes_at_risk + status->nodes_exhausted);
     json_field_u64(json, "exhausted", status->nodes_exhausted);
     json_end_object(json);
+}
+
+static void write_named(struct json_out *json, const struct pool_status *status)
+{
+    json_key(json, "nodesAtRisk");
+    json_begin_array(json);
+    for (uint32_t i = 0; i < status->named_count; i++) {
+        json_begin_object(json);
+        json_field_text(json, "name", status->named[i].name);
+        json_field_text(json, "decision", slice_of(status->named[i].decision));
+        json_field_text(json, "message", status->named[i].message);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void write_summary(struct json_out *json, const struct pool_status *status)
+{
     json_key(json, "summary");
     json_begin_object(json);
     json_field_u64(json, "subnets", status->subnet_count);
@@ -127,9 +150,11 @@ void pool_status_json(struct json_out *json, const struct pool_status *status)
 {
     json_begin_object(json);
     json_field_u64(json, "observedGeneration", (uint64_t)status->observed_generation);
-    write_conditions(json, status);
+    pool_status_conditions(json, status);
     write_subnets(json, status);
-    write_zones(json, status);
-    write_totals(json, status);
+    pool_status_zones(json, status);
+    pool_status_nodes(json, status);
+    write_named(json, status);
+    write_summary(json, status);
     json_end_object(json);
 }

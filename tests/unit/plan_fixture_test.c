@@ -241,6 +241,13 @@ static void keep_status(struct story *s, const struct pool_status *status)
     s->status = *status;
     s->status.subnets = subnets;
     s->status.zones = zones;
+    struct node_at_risk *named = ARENA_ARRAY(&s->arena, struct node_at_risk, status->named_count);
+    for (uint32_t i = 0; i < status->named_count; i++) {
+        named[i] = status->named[i];
+        named[i].name = arena_slice(&s->arena, named[i].name);
+        named[i].message = arena_slice(&s->arena, named[i].message);
+    }
+    s->status.named = named;
     s->status.name = arena_slice(&s->arena, status->name);
     for (uint32_t i = 0; i < POOL_CONDITIONS; i++) {
         s->status.conditions[i].message = arena_slice(&s->arena, status->conditions[i].message);

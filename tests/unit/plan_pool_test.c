@@ -591,6 +591,65 @@ TEST(plan_report, the_status_shows_both_subnets_and_the_nodes)
     story_end(s);
 }
 
+TEST(plan_report, nodes_at_risk_are_named_the_neediest_first_with_what_to_do)
+{
+    struct story *s = story_needy();
+
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n2", 5, 3);
+    story_node(s, "n3", "t3.medium", "b", 5);
+    story_pods(s, "n3", 1, 0);
+    s->pools[0].paused = true;
+    story_go(s);
+    story_wait(s, 20);
+    expect_u64(s->status.nodes_at_risk, 2);
+    require(s->status.named_count == 2);
+    expect_slice(s->status.named[0].name, "n2");
+    expect_slice(s->status.named[1].name, "n1");
+    expect_text(s->status.named[0].decision, "Paused");
+    expect_contains(s->status.named[0].message, "set it to false");
+    expect_contains(s->status.named[0].message, "5 of 5 addresses are in use, 3 pods wait");
+    expect_text(s->status.conditions[0].reason, "Paused");
+    expect_contains(s->status.conditions[0].message, "2 of 3 nodes are at risk");
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_wait(s, 30);
+    expect_text(s->status.named[0].decision, "Adopting");
+    expect_text(s->status.conditions[0].reason, "NodesAtRisk");
+    expect_contains(s->status.conditions[0].message, "the pool serves its nodes; 2 of 3 nodes");
+    story_pods(s, "n1", 2, 0);
+    story_pods(s, "n2", 2, 0);
+    story_wait(s, 30);
+    expect_u64(s->status.nodes_at_risk, 0);
+    expect_u64(s->status.named_count, 0);
+    expect_text(s->status.conditions[0].reason, "Ready");
+    expect_slice(s->status.conditions[0].message, "the pool serves its nodes");
+    story_end(s);
+}
+
+TEST(plan_report, of_many_nodes_at_risk_the_neediest_ten_are_named)
+{
+    struct story *s = story_needy();
+
+    for (int i = 10; i < 30; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%d", i);
+        story_node(s, name, "t3.medium", "a", 5);
+        story_pods(s, name, 5, i == 29 ? 4 : 2);
+    }
+    s->subnets[1].free = 0;
+    story_go(s);
+    story_wait(s, 60);
+    expect_u64(s->status.nodes_exhausted, 21);
+    require(s->status.named_count == POOL_STATUS_NAMED_MAX);
+    expect_slice(s->status.named[0].name, "m29");
+    expect_slice(s->status.named[1].name, "m10");
+    expect_slice(s->status.named[9].name, "m18");
+    expect_text(s->status.named[9].decision, "NoHealthySubnet");
+    expect_contains(s->status.named[9].message, "add a subnet of us-west-2a");
+    story_end(s);
+}
+
 TEST(plan_report, mere_counts_are_written_seldom_and_only_in_steps)
 {
     struct story *s = story_needy();
@@ -682,6 +741,6 @@ TEST(plan_report, the_story_of_one_drained_subnet_in_full)
            "assign n1 eni-new1 ips=2 prefixes=0 forecast\n"
            "event pool default SubnetRecovered: subnet-a (us-west-2a) has 100 of 251 addresses "
            "free again\n"
-           "status default ready=1 reason=Ready subnets=2\n");
+           "status default ready=1 reason=NodesAtRisk subnets=2\n");
     story_end(s);
 }
