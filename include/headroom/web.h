@@ -31,9 +31,5 @@ bool web_watched(const struct web *web);
 /* Prometheus text format 0.0.4 */
 void web_metrics(const struct snapshot *snapshot, struct buf *out);
 void web_state(const struct snapshot *snapshot, struct buf *out); /* JSON */
-/* The same with the neediest nodes and the newest happenings only: what each open page is sent, up
- * to twice a second. */
-enum { WEB_BRIEF_ROWS = 60 };
-void web_brief(const struct snapshot *snapshot, struct buf *out);
 
 #endif

@@ -2,16 +2,16 @@
  * server.c - the page's server: libwebsockets in a thread of its own.
  *
  *   control thread                    web thread
- *   web_show --> shown (mutex) -----> lws_service: requests, WebSockets
+ *   web_show --> pictures.h --------> lws_service: requests, WebSockets
  *            `-> lws_cancel_service   (the one call of libwebsockets that other threads may make)
  *
- * Knows HTTP paths, who may connect, and how often a client is told. Refuses to know what a
- * snapshot means, and never changes anything: it only reads. A body is rendered once for all
- * clients that want it at the same time.
+ * Knows HTTP paths, who may connect, and when pages are told: all on one beat, so that a picture is
+ * rendered once however many look, and each page is sent what is new since the beat before. Refuses
+ * to know what a snapshot means, and never changes anything: it only reads.
  */
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -23,35 +23,27 @@
 #include "history.h"
 #include "listen.h"
 #include "page.h"
+#include "pictures.h"
 #include "policy.h"
 
 enum {
     CLIENTS_MAX = 128,     /* WebSockets */
     DESCRIPTORS_MAX = 320, /* all connections: probes find room beside the clients */
     PIECE_MAX = 16 * 1024, /* written at once */
-    BODY_MAX = 8 << 20,    /* of a rendered snapshot */
     HEADERS_MAX = 2048,
-    PUSH_PAUSE_US = 500000,  /* two pictures a second are enough for an eye */
+    BEAT_US = 500000,        /* two pictures a second are enough for an eye */
     FRESH_US = 30 * 1000000, /* control reports at least every 5 s */
     ASKED_US = 10 * 1000000, /* who polls comes again within this time */
     TIMEOUT_S = 10,
     NICE = 10
 };
 
-/* A rendered body and how many are still sending it. The web thread's alone. */
-struct text {
-    uint32_t holders;
-    uint64_t made_ns; /* the snapshot's wall time */
-    struct buf bytes;
-};
-
 /* libwebsockets keeps one for each connection, zeroed. */
 struct session {
     struct text *text; /* being sent */
     size_t at;
-    bool websocket, head_only, waits;
-    uint64_t seen_ns; /* WebSocket: made_ns of the last state sent; 0: none */
-    lws_usec_t next_push_us;
+    bool websocket, head_only;
+    uint64_t seen; /* WebSocket: number of the last picture sent; 0: none */
 };
 
 struct web {
@@ -61,14 +53,13 @@ struct web {
     bool thread_runs;
     uint16_t port;
     atomic_bool stop;
-    pthread_mutex_t lock;
-    struct snapshot_ref *shown; /* under lock */
-    lws_usec_t shown_us;        /* under lock */
-    atomic_uint clients;        /* WebSockets; set by the web thread */
-    atomic_llong asked_us;      /* when /api/state was last asked for; set by the web thread */
-    /* The web thread's from here on. The newest snapshot, rendered in full and for pages; NULL: not
-     * yet. */
-    struct text *state, *brief;
+    struct pictures pictures;
+    atomic_llong shown_us; /* when web_show was last called */
+    atomic_uint clients;   /* WebSockets; set by the web thread */
+    atomic_llong asked_us; /* when /api/state was last asked for; set by the web thread */
+    /* The web thread's from here on. */
+    lws_usec_t beat_us; /* the next picture for pages is not made sooner */
+    lws_sorted_usec_list_t beat_timer;
     struct history history;
     char policy[WEB_POLICY_MAX];
     unsigned char piece[LWS_PRE + PIECE_MAX];
@@ -76,56 +67,9 @@ struct web {
 
 /* ---- bodies ---- */
 
-static struct text *text_new(void)
+static struct text *text_of(struct web *web, struct slice s)
 {
-    struct text *text = mem_resize(NULL, 1, sizeof(*text));
-    *text = (struct text){ .holders = 1 };
-    buf_init(&text->bytes, BODY_MAX);
-    return text;
-}
-
-static void text_drop(struct text *text)
-{
-    if (text && --text->holders == 0) {
-        buf_done(&text->bytes);
-        mem_free(text);
-    }
-}
-
-static struct snapshot_ref *hold_shown(struct web *web)
-{
-    (void)pthread_mutex_lock(&web->lock);
-    struct snapshot_ref *ref = web->shown ? snapshot_hold(web->shown) : NULL;
-    (void)pthread_mutex_unlock(&web->lock);
-    return ref;
-}
-
-typedef void body_fn(const struct snapshot *snapshot, struct buf *out);
-
-/* The newest snapshot as JSON, rendered once and kept; the caller drops it. NULL: nothing to show
- * yet. */
-static struct text *hold_body(struct web *web, struct text **kept, body_fn *body)
-{
-    struct snapshot_ref *ref = hold_shown(web);
-
-    if (!ref) {
-        return NULL;
-    }
-    const struct snapshot *snapshot = snapshot_get(ref);
-    if (!*kept || (*kept)->made_ns != snapshot->wall_ns) {
-        text_drop(*kept);
-        *kept = text_new();
-        (*kept)->made_ns = snapshot->wall_ns;
-        body(snapshot, &(*kept)->bytes);
-    }
-    snapshot_drop(ref);
-    (*kept)->holders++;
-    return *kept;
-}
-
-static struct text *text_of(struct slice s)
-{
-    struct text *text = text_new();
+    struct text *text = text_new(&web->pictures.texts);
 
     buf_add_slice(&text->bytes, s);
     return text;
@@ -133,19 +77,18 @@ static struct text *text_of(struct slice s)
 
 static struct text *metrics_text(struct web *web)
 {
-    struct snapshot_ref *ref = hold_shown(web);
-    struct text *text = text_new();
+    const struct snapshot *snapshot = pictures_newest(&web->pictures);
+    struct text *text = text_new(&web->pictures.texts);
 
-    if (ref) {
-        web_metrics(snapshot_get(ref), &text->bytes);
+    if (snapshot) {
+        web_metrics(snapshot, &text->bytes);
     }
-    snapshot_drop(ref);
     return text;
 }
 
 static struct text *history_text(struct web *web)
 {
-    struct text *text = text_new();
+    struct text *text = text_new(&web->pictures.texts);
 
     history_write(&web->history, &text->bytes);
     return text;
@@ -153,13 +96,12 @@ static struct text *history_text(struct web *web)
 
 static struct text *health_text(struct web *web, unsigned *ret_status)
 {
-    (void)pthread_mutex_lock(&web->lock);
-    lws_usec_t age = lws_now_usecs() - web->shown_us;
-    (void)pthread_mutex_unlock(&web->lock);
+    lws_usec_t age = lws_now_usecs() - atomic_load(&web->shown_us);
+
     if (age < FRESH_US) {
-        return text_of(SLICE("ok\n"));
+        return text_of(web, SLICE("ok\n"));
     }
-    struct text *text = text_new();
+    struct text *text = text_new(&web->pictures.texts);
     buf_addf(&text->bytes, "the control loop has not reported for %lld s\n",
              (long long)(age / 1000000));
     *ret_status = HTTP_STATUS_SERVICE_UNAVAILABLE;
@@ -168,17 +110,16 @@ static struct text *health_text(struct web *web, unsigned *ret_status)
 
 static struct text *ready_text(struct web *web, unsigned *ret_status)
 {
-    struct snapshot_ref *ref = hold_shown(web);
-    struct text *text = text_new();
+    const struct snapshot *snapshot = pictures_newest(&web->pictures);
+    struct text *text = text_new(&web->pictures.texts);
 
-    if (ref && snapshot_get(ref)->ready) {
+    if (snapshot && snapshot->ready) {
         buf_add_text(&text->bytes, "ok\n");
     } else {
         *ret_status = HTTP_STATUS_SERVICE_UNAVAILABLE;
-        buf_add_slice(&text->bytes, ref ? snapshot_get(ref)->not_ready_because : SLICE("starting"));
+        buf_add_slice(&text->bytes, snapshot ? snapshot->not_ready_because : SLICE("starting"));
         buf_add_char(&text->bytes, '\n');
     }
-    snapshot_drop(ref);
     return text;
 }
 
@@ -195,7 +136,7 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
     *ret = (struct answer){ .status = HTTP_STATUS_OK, .content_type = "text/plain; charset=utf-8" };
     if (slice_is(path, "/")) {
         ret->content_type = "text/html; charset=utf-8";
-        ret->text = text_of(web_page());
+        ret->text = text_of(web, web_page());
     } else if (slice_is(path, "/healthz")) {
         ret->text = health_text(web, &ret->status);
     } else if (slice_is(path, "/readyz")) {
@@ -208,21 +149,22 @@ static void answer_path(struct web *web, struct slice path, struct answer *ret)
         ret->text = history_text(web);
     } else if (slice_is(path, "/api/state")) {
         ret->content_type = "application/json";
-        ret->text = hold_body(web, &web->state, web_state);
+        ret->text = pictures_state(&web->pictures);
         atomic_store(&web->asked_us, lws_now_usecs());
         if (!ret->text) {
             ret->status = HTTP_STATUS_SERVICE_UNAVAILABLE;
-            ret->text = text_of(SLICE("{}\n"));
+            ret->text = text_of(web, SLICE("{}\n"));
         }
     } else {
         ret->status = HTTP_STATUS_NOT_FOUND;
-        ret->text = text_of(SLICE("not found: try /, /healthz, /readyz, /metrics, /api/state or "
+        ret->text = text_of(web,
+                            SLICE("not found: try /, /healthz, /readyz, /metrics, /api/state or "
                                   "/api/history\n"));
     }
     if (ret->text->bytes.failed) {
         text_drop(ret->text);
         ret->status = HTTP_STATUS_INTERNAL_SERVER_ERROR;
-        ret->text = text_of(SLICE("too large to show\n"));
+        ret->text = text_of(web, SLICE("too large to show\n"));
     }
 }
 
@@ -262,7 +204,7 @@ static int start_answer(struct web *web, struct lws *wsi, struct session *sessio
         answer = (struct answer){
             .status = HTTP_STATUS_METHOD_NOT_ALLOWED,
             .content_type = "text/plain; charset=utf-8",
-            .text = text_of(SLICE("this server is read-only\n")),
+            .text = text_of(web, SLICE("this server is read-only\n")),
         };
     }
     session->text = answer.text;
@@ -323,29 +265,35 @@ static int go_on_answer(struct web *web, struct lws *wsi, struct session *sessio
 
 /* ---- WebSocket ---- */
 
-/* Takes the newest state for sending; false: nothing new, or too soon. */
-static bool next_state(struct web *web, struct lws *wsi, struct session *session)
+static const struct lws_protocols protocols[];
+static void on_beat(lws_sorted_usec_list_t *timer);
+
+/* Makes the picture that all pages get, if there is news and it is time. */
+static void beat(struct web *web)
 {
     lws_usec_t now = lws_now_usecs();
-    struct text *text = hold_body(web, &web->brief, web_brief);
 
-    if (!text || text->made_ns == session->seen_ns || text->bytes.failed) {
-        text_drop(text);
-        return false;
+    if (atomic_load(&web->clients) == 0) {
+        return;
     }
-    if (now < session->next_push_us) {
-        text_drop(text);
-        if (!session->waits) {
-            session->waits = true;
-            lws_set_timer_usecs(wsi, session->next_push_us - now);
-        }
-        return false;
+    if (now < web->beat_us) {
+        lws_sul_schedule(web->context, 0, &web->beat_timer, on_beat, web->beat_us - now);
+    } else if (pictures_draw(&web->pictures)) {
+        web->beat_us = now + BEAT_US;
+        (void)lws_callback_on_writable_all_protocol(web->context, &protocols[1]);
     }
-    session->text = text;
+}
+
+static void on_beat(lws_sorted_usec_list_t *timer)
+{
+    beat(lws_container_of(timer, struct web, beat_timer));
+}
+
+static bool next_picture(struct web *web, struct session *session)
+{
+    session->text = pictures_next(&web->pictures, &session->seen);
     session->at = 0;
-    session->seen_ns = text->made_ns;
-    session->next_push_us = now + PUSH_PAUSE_US;
-    return true;
+    return session->text != NULL;
 }
 
 static int push_state(struct web *web, struct lws *wsi, struct session *session)
@@ -353,7 +301,7 @@ static int push_state(struct web *web, struct lws *wsi, struct session *session)
     size_t len = 0;
     bool last = false;
 
-    if (!session->text && !next_state(web, wsi, session)) {
+    if (!session->text && !next_picture(web, session)) {
         return 0;
     }
     bool first = session->at == 0;
@@ -426,10 +374,7 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_ESTABLISHED:
         *session = (struct session){ .websocket = true };
         atomic_fetch_add(&web->clients, 1);
-        (void)lws_callback_on_writable(wsi);
-        return 0;
-    case LWS_CALLBACK_TIMER:
-        session->waits = false;
+        beat(web);
         (void)lws_callback_on_writable(wsi);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
@@ -448,15 +393,12 @@ static int on_websocket(struct lws *wsi, enum lws_callback_reasons reason, void 
 
 static void note(struct web *web)
 {
-    struct snapshot_ref *ref = hold_shown(web);
+    const struct snapshot *snapshot = pictures_newest(&web->pictures);
 
-    if (ref) {
-        history_note(&web->history, snapshot_get(ref));
+    if (snapshot) {
+        history_note(&web->history, snapshot);
     }
-    snapshot_drop(ref);
 }
-
-static const struct lws_protocols protocols[];
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t len)
@@ -484,7 +426,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
         return 1; /* a WebSocket without our protocol */
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         note(web);
-        (void)lws_callback_on_writable_all_protocol(lws_get_context(wsi), &protocols[1]);
+        beat(web);
         return 0;
     default:
         return lws_callback_http_dummy(wsi, reason, user, in, len);
@@ -506,8 +448,10 @@ static void *run(void *context)
 {
     struct web *web = context;
 
-    /* Whoever looks, control goes first where processors are scarce. */
+    /* Whoever looks, control goes first where processors are scarce, and is not interrupted by this
+     * thread's waking up. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    (void)sched_setscheduler(gettid(), SCHED_BATCH, &(struct sched_param){ 0 });
     while (!atomic_load(&web->stop) && lws_service(web->context, 0) >= 0) {
     }
     return NULL;
@@ -564,8 +508,7 @@ enum err web_new(struct slice listen, struct web **ret, struct error *error)
     atomic_init(&web->stop, false);
     atomic_init(&web->clients, 0);
     atomic_init(&web->asked_us, -ASKED_US);
-    (void)pthread_mutex_init(&web->lock, NULL);
-    web->shown_us = lws_now_usecs();
+    atomic_init(&web->shown_us, lws_now_usecs());
     web_policy(web_page(), web->policy);
     err = make_context(web, &address, error);
     if (err == ERR_OK && pthread_create(&web->thread, NULL, run, web) != 0) {
@@ -591,13 +534,11 @@ void web_free(struct web *web)
         (void)pthread_join(web->thread, NULL);
     }
     if (web->context) {
+        lws_sul_cancel(&web->beat_timer);
         lws_context_destroy(web->context);
     }
-    text_drop(web->state);
-    text_drop(web->brief);
+    pictures_done(&web->pictures);
     history_done(&web->history);
-    snapshot_drop(web->shown);
-    (void)pthread_mutex_destroy(&web->lock);
     mem_free(web);
 }
 
@@ -614,13 +555,7 @@ bool web_watched(const struct web *web)
 
 void web_show(struct web *web, struct snapshot_ref *ref)
 {
-    struct snapshot_ref *fresh = snapshot_hold(ref);
-
-    (void)pthread_mutex_lock(&web->lock);
-    struct snapshot_ref *old = web->shown;
-    web->shown = fresh;
-    web->shown_us = lws_now_usecs();
-    (void)pthread_mutex_unlock(&web->lock);
-    snapshot_drop(old);
+    pictures_offer(&web->pictures, ref);
+    atomic_store(&web->shown_us, lws_now_usecs());
     lws_cancel_service(web->context);
 }

@@ -5,9 +5,11 @@
  * Knows the names that users see. Refuses to know who reads it. Times are RFC 3339, durations are
  * seconds, an unknown or endless one is null.
  */
-#include <headroom/json.h>
+#include <headroom/pool_status.h>
 #include <headroom/timestamp.h>
 #include <headroom/web.h>
+
+#include "state.h"
 
 static void field_time(struct json_out *json, const char *key, uint64_t wall_ns)
 {
@@ -36,90 +38,38 @@ static void field_literal(struct json_out *json, const char *key, const char *te
     json_field_text(json, key, slice_of(text ? text : ""));
 }
 
-static const char *condition_status(enum condition_value value)
+static void add_subnet(struct rows *rows, struct json_out *json, const struct subnet_status *subnet)
 {
-    return value == CONDITION_TRUE ? "True" : value == CONDITION_FALSE ? "False" : "Unknown";
-}
-
-static void add_subnet(struct json_out *json, const struct subnet_status *subnet)
-{
-    json_begin_object(json);
-    json_field_text(json, "id", aws_id_slice(&subnet->id));
-    json_field_text(json, "zone", subnet->zone);
-    json_key(json, "cidr");
-    json_textf(json, "%u.%u.%u.%u/%u", subnet->cidr.base >> 24, subnet->cidr.base >> 16 & 255,
-               subnet->cidr.base >> 8 & 255, subnet->cidr.base & 255, subnet->cidr.bits);
-    json_field_u64(json, "total", subnet->total);
-    json_field_u64(json, "free", subnet->free);
-    json_field_u64(json, "freePrefixes", subnet->free_prefixes);
-    json_field_u64(json, "inFlight", subnet->in_flight);
-    field_literal(json, "state", subnet_state_name(subnet->state));
+    row_begin(rows, json, "id", aws_id_slice(&subnet->id));
+    pool_status_subnet_fields(json, subnet);
     field_seconds(json, "exhaustedIn", subnet->exhausted_in_s);
     field_time(json, "observedAt", subnet->observed_wall_ns);
-    json_end_object(json);
+    row_end(rows, json);
 }
 
-static void add_conditions(struct json_out *json, const struct pool_status *pool)
-{
-    json_key(json, "conditions");
-    json_begin_array(json);
-    for (int i = 0; i < POOL_CONDITIONS; i++) {
-        const struct condition *condition = &pool->conditions[i];
-        if (!condition->type) {
-            continue;
-        }
-        json_begin_object(json);
-        field_literal(json, "type", condition->type);
-        field_literal(json, "status", condition_status(condition->value));
-        field_literal(json, "reason", condition->reason);
-        json_field_text(json, "message", condition->message);
-        field_time(json, "lastTransitionTime", condition->since_wall_ns);
-        json_end_object(json);
-    }
-    json_end_array(json);
-}
-
-static void add_pool(struct json_out *json, const struct pool_status *pool)
+static void add_pool(struct rows *rows, struct json_out *json, const struct pool_status *pool)
 {
     json_begin_object(json);
     json_field_text(json, "name", pool->name);
     json_field_u64(json, "free", pool->free);
     json_field_u64(json, "inFlight", pool->in_flight);
     json_field_u64(json, "lowSubnets", pool->low_subnets);
-    json_key(json, "nodes");
-    json_begin_object(json);
-    json_field_u64(json, "total", pool->nodes_total);
-    json_field_u64(json, "covered", pool->nodes_covered);
-    json_field_u64(json, "atRisk", pool->nodes_at_risk);
-    json_field_u64(json, "exhausted", pool->nodes_exhausted);
-    json_end_object(json);
-    add_conditions(json, pool);
-    json_key(json, "zones");
-    json_begin_array(json);
-    for (uint32_t i = 0; i < pool->zone_count; i++) {
-        const struct zone_status *zone = &pool->zones[i];
-        json_begin_object(json);
-        json_field_text(json, "zone", zone->zone);
-        json_field_u64(json, "subnets", zone->subnets);
-        json_field_u64(json, "total", zone->total);
-        json_field_u64(json, "free", zone->free);
-        json_field_u64(json, "nodes", zone->nodes);
-        json_end_object(json);
-    }
-    json_end_array(json);
+    pool_status_nodes(json, pool);
+    pool_status_conditions(json, pool);
+    pool_status_zones(json, pool);
     json_key(json, "subnets");
     json_begin_array(json);
+    rows_list(rows, pool->name);
     for (uint32_t i = 0; i < pool->subnet_count; i++) {
-        add_subnet(json, &pool->subnets[i]);
+        add_subnet(rows, json, &pool->subnets[i]);
     }
     json_end_array(json);
     json_end_object(json);
 }
 
-static void add_node(struct json_out *json, const struct snapshot_node *node)
+static void add_node(struct rows *rows, struct json_out *json, const struct snapshot_node *node)
 {
-    json_begin_object(json);
-    json_field_text(json, "name", node->name);
+    row_begin(rows, json, "name", node->name);
     json_field_text(json, "zone", node->zone);
     json_field_text(json, "pool", node->pool);
     field_literal(json, "decision", plan_decision_name(node->kind));
@@ -131,10 +81,11 @@ static void add_node(struct json_out *json, const struct snapshot_node *node)
     json_field_u64(json, "enis", node->enis);
     json_field_u64(json, "eniLimit", node->eni_limit);
     field_seconds(json, "stallIn", node->stall_in_s);
-    json_end_object(json);
+    row_end(rows, json);
 }
 
-static void add_nodes(struct json_out *json, const struct snapshot *snapshot, uint32_t nodes_max)
+static void add_nodes(struct rows *rows, struct json_out *json, const struct snapshot *snapshot,
+                      uint32_t nodes_max)
 {
     json_field_u64(json, "nodeTotal", snapshot->node_total);
     json_field_u64(json, "podsWaiting", snapshot->pods_waiting);
@@ -149,37 +100,39 @@ static void add_nodes(struct json_out *json, const struct snapshot *snapshot, ui
     json_end_object(json);
     json_key(json, "nodes");
     json_begin_array(json);
+    rows_list(rows, SLICE("nodes"));
     for (uint32_t i = 0; i < snapshot->node_count && i < nodes_max; i++) {
-        add_node(json, &snapshot->nodes[i]);
+        add_node(rows, json, &snapshot->nodes[i]);
     }
     json_end_array(json);
 }
 
 /* The newest so many. */
-static void add_happenings(struct json_out *json, const struct snapshot *snapshot, uint32_t max)
+static void add_happenings(struct rows *rows, struct json_out *json,
+                           const struct snapshot *snapshot, uint32_t max)
 {
     json_key(json, "happenings");
     json_begin_array(json);
+    rows_list(rows, SLICE("happenings"));
     uint32_t first = snapshot->happening_count > max ? snapshot->happening_count - max : 0;
     for (uint32_t i = first; i < snapshot->happening_count; i++) {
         const struct happening *happening = &snapshot->happenings[i];
-        json_begin_object(json);
-        json_field_u64(json, "sequence", happening->sequence);
+        row_begin_number(rows, json, "sequence", happening->sequence);
         field_time(json, "time", happening->wall_ns);
         field_literal(json, "type", happening->warning ? "Warning" : "Normal");
         field_literal(json, "reason", happening->reason);
         field_literal(json, "on", happening->on_node ? "Node" : "SubnetPool");
         json_field_text(json, "name", happening->name);
         json_field_text(json, "message", happening->message);
-        json_end_object(json);
+        row_end(rows, json);
     }
     json_end_array(json);
 }
 
-static void add_ec2_action(struct json_out *json, const struct ec2_action_stats *action)
+static void add_ec2_action(struct rows *rows, struct json_out *json,
+                           const struct ec2_action_stats *action)
 {
-    json_begin_object(json);
-    field_literal(json, "action", action->action);
+    row_begin(rows, json, "action", slice_of(action->action));
     json_key(json, "tokens");
     json_double(json, (double)(int64_t)(action->tokens * 10) / 10);
     json_key(json, "burst");
@@ -189,10 +142,10 @@ static void add_ec2_action(struct json_out *json, const struct ec2_action_stats 
     json_field_u64(json, "requests", action->requests);
     json_field_u64(json, "throttled", action->throttled);
     json_field_u64(json, "failed", action->failed);
-    json_end_object(json);
+    row_end(rows, json);
 }
 
-static void add_ec2(struct json_out *json, const struct ec2_stats *ec2)
+static void add_ec2(struct rows *rows, struct json_out *json, const struct ec2_stats *ec2)
 {
     json_key(json, "ec2");
     json_begin_object(json);
@@ -210,8 +163,9 @@ static void add_ec2(struct json_out *json, const struct ec2_stats *ec2)
     json_end_object(json);
     json_key(json, "actions");
     json_begin_array(json);
+    rows_list(rows, SLICE("actions"));
     for (uint32_t i = 0; i < ec2->action_count; i++) {
-        add_ec2_action(json, &ec2->actions[i]);
+        add_ec2_action(rows, json, &ec2->actions[i]);
     }
     json_end_array(json);
     json_end_object(json);
@@ -231,7 +185,8 @@ static void add_kube(struct json_out *json, const struct kube_stats *kube)
     json_end_object(json);
 }
 
-static void write_state(const struct snapshot *snapshot, uint32_t rows_max, struct buf *out)
+static void write_state(const struct snapshot *snapshot, uint32_t rows_max, struct rows *rows,
+                        struct buf *out)
 {
     struct json_out json;
 
@@ -255,12 +210,12 @@ static void write_state(const struct snapshot *snapshot, uint32_t rows_max, stru
     json_key(&json, "pools");
     json_begin_array(&json);
     for (uint32_t i = 0; i < snapshot->pool_count; i++) {
-        add_pool(&json, &snapshot->pools[i]);
+        add_pool(rows, &json, &snapshot->pools[i]);
     }
     json_end_array(&json);
-    add_nodes(&json, snapshot, rows_max);
-    add_happenings(&json, snapshot, rows_max);
-    add_ec2(&json, &snapshot->ec2);
+    add_nodes(rows, &json, snapshot, rows_max);
+    add_happenings(rows, &json, snapshot, rows_max);
+    add_ec2(rows, &json, &snapshot->ec2);
     add_kube(&json, &snapshot->kube);
     json_end_object(&json);
     buf_add_char(out, '\n');
@@ -268,10 +223,10 @@ static void write_state(const struct snapshot *snapshot, uint32_t rows_max, stru
 
 void web_state(const struct snapshot *snapshot, struct buf *out)
 {
-    write_state(snapshot, UINT32_MAX, out);
+    write_state(snapshot, UINT32_MAX, NULL, out);
 }
 
-void web_brief(const struct snapshot *snapshot, struct buf *out)
+void state_brief(const struct snapshot *snapshot, struct rows *rows, struct buf *out)
 {
-    write_state(snapshot, WEB_BRIEF_ROWS, out);
+    write_state(snapshot, STATE_BRIEF_ROWS, rows, out);
 }

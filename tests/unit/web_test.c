@@ -17,7 +17,9 @@
 #include "web/history.h"
 #include "web/listen.h"
 #include "web/page.h"
+#include "web/pictures.h"
 #include "web/policy.h"
+#include "web/state.h"
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -252,7 +254,7 @@ TEST(web, tells_pages_of_the_neediest_nodes_and_of_all_waiting_pods)
     snapshot.pods_waiting = 4000; /* most of them on nodes that are less needy than these 200 */
     buf_init(&brief, TEXT_MAX);
     buf_init(&all, TEXT_MAX);
-    web_brief(&snapshot, &brief);
+    state_brief(&snapshot, NULL, &brief);
     web_state(&snapshot, &all);
     expect_contains(buf_slice(&brief), "\"node-59.\"");
     expect(!slice_contains(buf_slice(&brief), SLICE("\"node-60.\"")));
@@ -261,6 +263,93 @@ TEST(web, tells_pages_of_the_neediest_nodes_and_of_all_waiting_pods)
     buf_done(&brief);
     buf_done(&all);
     snapshot_drop(ref);
+}
+
+/* The picture of `picture`, a second later, with one more node and the first one changed or not. */
+static struct snapshot_ref *next_second(bool changed)
+{
+    struct arena *arena = NULL;
+    struct snapshot *snapshot = NULL;
+    struct snapshot_ref *first = picture(true), *ref = snapshot_new(&arena, &snapshot);
+    struct snapshot_node *two = ARENA_ARRAY(arena, struct snapshot_node, 2);
+
+    *snapshot = *snapshot_get(first);
+    two[0] = two[1] = nodes[0];
+    two[0].name = SLICE("ip-10-0-0-8");
+    two[1].waiting += changed;
+    snapshot->nodes = two;
+    snapshot->node_count = 2;
+    snapshot->wall_ns += UINT64_C(1000000000) + changed;
+    snapshot_drop(first);
+    return ref;
+}
+
+static void show(struct pictures *pictures, struct snapshot_ref *ref)
+{
+    pictures_offer(pictures, ref);
+    snapshot_drop(ref);
+}
+
+static struct slice next_text(struct pictures *pictures, uint64_t *seen)
+{
+    struct text *text = pictures_next(pictures, seen);
+    struct slice copy = text ? arena_slice(test_arena(), buf_slice(&text->bytes)) : SLICE("");
+
+    text_drop(text);
+    return copy;
+}
+
+TEST(web, tells_a_page_what_is_new_since_the_picture_that_it_had)
+{
+    struct pictures pictures = { .newest = NULL };
+    uint64_t seen = 0, late = 0;
+
+    expect(!pictures_draw(&pictures));
+    expect_slice(next_text(&pictures, &seen), "");
+    show(&pictures, picture(true));
+    expect(pictures_draw(&pictures));
+    struct slice whole = next_text(&pictures, &seen);
+    expect_contains(whole, "\"nodes\":[{\"name\":\"ip-10-0-0-7\"");
+    expect_contains(next_text(&pictures, &late), "\"detail\":\"no <subnet> fits\"");
+    expect(!pictures_draw(&pictures)); /* nothing new */
+    expect_slice(next_text(&pictures, &seen), "");
+
+    show(&pictures, next_second(false));
+    expect(pictures_draw(&pictures));
+    struct slice change = next_text(&pictures, &seen);
+    expect_contains(change, "\"nodes\":[{\"name\":\"ip-10-0-0-8\"");
+    expect_contains(change, "},\"ip-10-0-0-7\"]");
+    expect_contains(change, "\"subnets\":[\"subnet-0aa\",\"subnet-0bb\"]");
+    expect_contains(change, "\"happenings\":[41]");
+    expect_contains(change, "\"actions\":[\"CreateNetworkInterface\",\"DescribeSubnets\"]");
+    const struct doc *doc = NULL;
+    struct error error = { 0 };
+    require_ok(json_parse(test_arena(), change, NULL, &doc, &error), &error);
+
+    /* One who missed a picture, and one who comes now, are told all. */
+    show(&pictures, next_second(true));
+    expect(pictures_draw(&pictures));
+    expect_contains(next_text(&pictures, &seen),
+                    "\"nodes\":[\"ip-10-0-0-8\",{\"name\":\"ip-10-0-0-7\"");
+    struct slice all = next_text(&pictures, &late);
+    expect_contains(all, "\"nodes\":[{\"name\":\"ip-10-0-0-8\"");
+    expect_contains(all, "\"subnets\":[{\"id\":\"subnet-0aa\"");
+    late = 0;
+    expect_slices(next_text(&pictures, &late), all);
+    pictures_done(&pictures);
+}
+
+TEST(web, passes_over_pictures_that_nobody_came_to_look_at)
+{
+    struct pictures pictures = { .newest = NULL };
+
+    show(&pictures, picture(true));
+    show(&pictures, picture(false)); /* ASan would say if the first one were left */
+    expect(!pictures_newest(&pictures)->ready);
+    show(&pictures, next_second(false));
+    show(&pictures, next_second(true));
+    expect_u64(pictures_newest(&pictures)->node_count, 2);
+    pictures_done(&pictures);
 }
 
 TEST(web, remembers_ten_minutes_of_each_subnet)
