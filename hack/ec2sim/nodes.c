@@ -222,7 +222,7 @@ static void report_agents(struct nodes *nodes)
             }
         }
         nodes_agent_ready(nodes, i);
-        if (nodes->now_ns >= row->heartbeat_ns) {
+        if (row->registered && nodes->now_ns >= row->heartbeat_ns) {
             nodes_write_status(nodes, i);
         }
     }

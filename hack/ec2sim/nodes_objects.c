@@ -157,23 +157,23 @@ static void register_eniconfig(struct nodes *nodes, const struct doc *config)
     json_end_array(&json);
     json_end_object(&json);
     json_end_object(&json);
-    nodes_apply(nodes, REQ_SOON,
-                arena_printf(&nodes->scratch,
-                             "/apis/crd.k8s.amazonaws.com/v1alpha1/eniconfigs/%.*s",
-                             SLICE_ARG(name)),
-                taken(nodes, &buf));
+    (void)nodes_apply(nodes, REQ_SOON,
+                      arena_printf(&nodes->scratch,
+                                   "/apis/crd.k8s.amazonaws.com/v1alpha1/eniconfigs/%.*s",
+                                   SLICE_ARG(name)),
+                      taken(nodes, &buf));
 }
 
 void nodes_register_cluster(struct nodes *nodes)
 {
-    nodes_apply(nodes, REQ_DAEMONSET,
-                SLICE("/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node"),
-                nodes->daemonset);
+    (void)nodes_apply(nodes, REQ_DAEMONSET,
+                      SLICE("/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node"),
+                      nodes->daemonset);
     if (doc_count(nodes->eniconfigs) > 0) {
-        nodes_apply(nodes, REQ_PLAIN,
-                    SLICE("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
-                          "eniconfigs.crd.k8s.amazonaws.com"),
-                    slice_of(eniconfig_crd));
+        (void)nodes_apply(nodes, REQ_PLAIN,
+                          SLICE("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+                                "eniconfigs.crd.k8s.amazonaws.com"),
+                          slice_of(eniconfig_crd));
     }
     for (const struct doc *config = doc_first(nodes->eniconfigs); config; config = config->next) {
         register_eniconfig(nodes, config);
@@ -258,10 +258,24 @@ void nodes_register(struct nodes *nodes, uint32_t index)
     node_taints(&json, row);
     json_end_object(&json);
     json_end_object(&json);
-    nodes_apply(nodes, REQ_PLAIN, node_path(nodes, row, ""), taken(nodes, &buf));
-    nodes_write_status(nodes, index);
+    struct request *request = nodes_apply(nodes, REQ_NODE, node_path(nodes, row, ""),
+                                          taken(nodes, &buf));
+    request->row = index;
     if (nodes->daemonset_uid[0]) {
         nodes_register_agent_pod(nodes, index);
+    }
+}
+
+/* The status of a Node that is not there yet would be refused. */
+void nodes_node_answer(struct nodes *nodes, const struct request *request, bool ok)
+{
+    struct node_row *row = &nodes->rows[request->row];
+
+    if (request->kind == REQ_STATUS) {
+        row->posting = false;
+    } else if (ok && row->used) {
+        row->registered = true;
+        nodes_write_status(nodes, request->row);
     }
 }
 
@@ -316,6 +330,10 @@ void nodes_write_status(struct nodes *nodes, uint32_t index)
     char ip[16];
 
     row->heartbeat_ns = nodes->now_ns + HEARTBEAT_NS;
+    if (row->posting) {
+        return;
+    }
+    row->posting = true;
     ip_text(row->view.primary_ip, ip);
     begin_object(&json, &buf, "v1", "Node");
     json_key(&json, "metadata");
@@ -341,7 +359,9 @@ void nodes_write_status(struct nodes *nodes, uint32_t index)
               "\"operatingSystem\":\"linux\",\"architecture\":\"amd64\"}"));
     json_end_object(&json);
     json_end_object(&json);
-    nodes_apply(nodes, REQ_SOON, node_path(nodes, row, "/status"), taken(nodes, &buf));
+    struct request *request = nodes_apply(nodes, REQ_STATUS, node_path(nodes, row, "/status"),
+                                          taken(nodes, &buf));
+    request->row = index;
 }
 
 static struct slice agent_pod_name(struct nodes *nodes, const struct node_row *row)

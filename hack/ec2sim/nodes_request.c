@@ -61,12 +61,13 @@ struct request *nodes_request(struct nodes *nodes, enum request_kind kind, const
     return request;
 }
 
-void nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path, struct slice body)
+struct request *nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path,
+                            struct slice body)
 {
     struct slice target = arena_printf(&nodes->scratch, "%.*s?fieldManager=ec2sim&force=true",
                                        SLICE_ARG(path));
 
-    (void)nodes_request(nodes, kind, "PATCH", "application/apply-patch+yaml", target, body);
+    return nodes_request(nodes, kind, "PATCH", "application/apply-patch+yaml", target, body);
 }
 
 void nodes_request_done(struct request *request)
@@ -119,11 +120,15 @@ static void begin(struct nodes *nodes, struct request *request)
 
 void nodes_start_requests(struct nodes *nodes)
 {
-    for (uint32_t i = 0; i < nodes->request_count; i++) {
-        struct request *request = &nodes->requests[i];
+    uint32_t count = nodes->request_count, first = count > 0 ? nodes->turn % count : 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (first + i) % count;
+        struct request *request = &nodes->requests[at];
         bool due = request->used && !request->in_flight && request->at_ns <= nodes->now_ns;
         if (due && (nodes_is_stream(request) || nodes->in_flight < IN_FLIGHT_MAX)) {
             begin(nodes, request);
+            nodes->turn = at + 1;
         }
     }
 }

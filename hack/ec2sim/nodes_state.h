@@ -68,7 +68,9 @@ struct node_row {
     const struct taint *taints;
     uint32_t taint_count;
     bool seen, unschedulable;
-    uint32_t pods; /* bound, not hostNetwork, not finished */
+    uint32_t pods;   /* bound, not hostNetwork, not finished */
+    bool registered; /* the API server has its Node */
+    bool posting;    /* a status is on its way: a slow API server is not asked twice */
     uint64_t heartbeat_ns;
 };
 
@@ -112,14 +114,16 @@ enum request_kind {
     REQ_SOON,  /* the same; what it is about may not be there yet, so that 404 is repeated for a
                   while */
     REQ_DAEMONSET,
-    REQ_POD, /* status, deletion, binding of a pod: .row is told */
+    REQ_NODE,   /* the Node itself: .row is told */
+    REQ_STATUS, /* of a Node: .row is told */
+    REQ_POD,    /* status, deletion, binding of a pod: .row is told */
 };
 
 struct request {
     bool used, in_flight;
     uint64_t id;
     enum request_kind kind;
-    uint32_t row, stream; /* of the pod; of the reflector */
+    uint32_t row, stream; /* of the pod or node; of the reflector */
     char uid[UID_MAX];    /* of the pod: its row may be another's by now */
     const char *method, *content_type;
     char *path, *body; /* owned; body may be NULL */
@@ -175,6 +179,7 @@ struct nodes {
     struct timers pod_timers;
     struct request *requests;
     uint32_t request_count, request_capacity, in_flight;
+    uint32_t turn; /* which request is looked at first: each comes to its turn */
     uint64_t next_id;
     struct stream streams[STREAM_COUNT];
     uint64_t next_event_ns; /* the next Event object may be written */
@@ -195,7 +200,8 @@ void nodes_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct request *nodes_request(struct nodes *nodes, enum request_kind kind, const char *method,
                               const char *content_type, struct slice path, struct slice body);
 /* Server-side apply. */
-void nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path, struct slice body);
+struct request *nodes_apply(struct nodes *nodes, enum request_kind kind, struct slice path,
+                            struct slice body);
 void nodes_request_done(struct request *request);
 bool nodes_is_stream(const struct request *request);
 uint64_t nodes_backoff_ns(struct nodes *nodes, uint32_t attempts);
@@ -214,6 +220,7 @@ struct slice nodes_daemonset_json(struct nodes *nodes);
 void nodes_register_cluster(struct nodes *nodes); /* DaemonSet, CRD, ENIConfigs */
 void nodes_register(struct nodes *nodes, uint32_t row);
 void nodes_unregister(struct nodes *nodes, uint32_t row);
+void nodes_node_answer(struct nodes *nodes, const struct request *request, bool ok);
 void nodes_write_status(struct nodes *nodes, uint32_t row);
 void nodes_register_agent_pod(struct nodes *nodes, uint32_t row);
 /* A Node of the API server, for scheduling and cordons. */

@@ -212,6 +212,8 @@ static void end_plain(struct nodes *nodes, struct request *request, const struct
                 nodes_register_agent_pod(nodes, i);
             }
         }
+    } else if (done.kind == REQ_NODE || done.kind == REQ_STATUS) {
+        nodes_node_answer(nodes, &done, ok);
     } else if (done.kind == REQ_POD) {
         nodes_pod_answer(nodes, &done, ok);
     }
