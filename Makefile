@@ -54,12 +54,25 @@ ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
+# What is said of a file that is compiled: on a terminal one line that moves, else one line in all, since a log of
+# hundreds helps nobody. SAY=lines: a line each.
+ifeq ($(origin SAY),undefined)
+SAY := $(if $(shell [ -t 2 ] && echo yes),moving,once)
+endif
 ifeq ($(V),1)
 say = @:
+say_cc = @:
 Q :=
 else
-say = @printf '%-5s %s\n'
 Q := @
+say = @printf '$(if $(filter moving,$(SAY)),\r\033[K)%-5s %s\n'
+ifeq ($(SAY),lines)
+say_cc = $(say) CC $<
+else ifeq ($(SAY),moving)
+say_cc = @printf '\r\033[K%-5s %s' CC $<
+else
+say_cc = @mkdir $(OBJ)/said 2>/dev/null && echo 'CC    what has changed (from nothing: a minute or two)' || :
+endif
 endif
 
 # --- what is compiled ---------------------------------------------------------------------------
@@ -133,8 +146,8 @@ $(LIB): $(call obj,$(LIB_SRC))
 
 # Written beside and moved, here and above: a second make at the same time never meets half a file.
 define compile
-	$(say) CC $<
 	@mkdir -p $(@D)
+	$(say_cc)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 endef
 $(OBJ)/%.o: src/%.c $(OBJ)/flags
@@ -159,7 +172,7 @@ $(OBJ)/web/page.o: src/web/page.html
 
 # Files that change only with their content.
 $(OBJ)/flags: FORCE
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -rf $(OBJ)/said
 	@new='$(CC) $(CPPFLAGS) $(CFLAGS)'; [ "$$(cat $@ 2>/dev/null)" = "$$new" ] || echo "$$new" >$@
 $(OBJ)/version: FORCE
 	@mkdir -p $(@D)
