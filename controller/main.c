@@ -14,7 +14,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AT_ONCE = 130 };
 
 #define MS_NS UINT64_C(1000000)
-#define SHOW_WATCHED_NS (100 * MS_NS)  /* ten pictures a second at most */
+#define SHOW_WATCHED_NS (250 * MS_NS)  /* pages are told twice a second */
 #define SHOW_SOONEST_NS (1000 * MS_NS) /* while only scrapes and probes look */
 #define SHOW_LATEST_NS (5000 * MS_NS)  /* so that /healthz knows that we live */
 #define STOP_NS (10000 * MS_NS)        /* then the lease lapses by itself */

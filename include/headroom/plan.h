@@ -221,6 +221,13 @@ uint64_t plan_deadline_ns(const struct planner *planner); /* UINT64_MAX: nothing
 uint32_t plan_node_count(const struct planner *planner);
 /* The nodes in a stable order; false past the end. */
 bool plan_decision_at(const struct planner *planner, uint32_t index, struct plan_decision *ret);
+/* What tells how needy the node at this index is, without the cost of words. */
+struct plan_glance {
+    struct slice node; /* of the planner: until the next step */
+    enum plan_decision_kind kind;
+    uint32_t index, waiting, stall_in_s;
+};
+bool plan_glance_at(const struct planner *planner, uint32_t index, struct plan_glance *ret);
 bool plan_decision_of(const struct planner *planner, struct slice node, struct plan_decision *ret);
 uint32_t plan_pool_count(const struct planner *planner);
 /* The pool's status as it is now, also when it has not changed enough to be written. */

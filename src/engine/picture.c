@@ -5,7 +5,7 @@
  * after a pause that grows with their number, so that showing costs about a hundredth of one core
  * at most, and a fifth of that while nobody looks closely.
  */
-#include <stdlib.h>
+#include <assert.h>
 
 #include "state.h"
 
@@ -40,7 +40,7 @@ static int trouble(enum plan_decision_kind kind)
 }
 
 /* Below zero: a is needier. */
-static int compare(const struct snapshot_node *a, const struct snapshot_node *b)
+static int compare(const struct plan_glance *a, const struct plan_glance *b)
 {
     if (a->waiting != b->waiting) {
         return a->waiting > b->waiting ? -1 : 1;
@@ -51,68 +51,83 @@ static int compare(const struct snapshot_node *a, const struct snapshot_node *b)
     if (a->stall_in_s != b->stall_in_s) {
         return a->stall_in_s < b->stall_in_s ? -1 : 1;
     }
-    return slice_cmp(a->name, b->name);
+    return slice_cmp(a->node, b->node);
 }
 
-/* Keeps the neediest in order; the texts are copied only for one that gets in. */
-static void offer(struct engine *engine, const struct plan_decision *decision)
+/* Keeps the neediest in order. */
+static void offer(struct plan_glance neediest[SHOWN_NODES_MAX], uint32_t *count,
+                  const struct plan_glance *node)
 {
-    struct snapshot_node node = {
-        .name = decision->node,
-        .zone = decision->zone,
-        .pool = decision->pool,
-        .kind = decision->kind,
-        .detail = decision->detail,
-        .addresses = decision->addresses,
-        .holding = decision->holding,
-        .waiting = decision->waiting,
-        .enis = decision->enis,
-        .eni_limit = decision->eni_limit,
-        .stall_in_s = decision->stall_in_s,
-    };
-    uint32_t at = engine->view_count;
+    uint32_t from = 0, to = *count;
 
-    if (at == SHOWN_NODES_MAX && compare(&node, &engine->view_nodes[at - 1]) >= 0) {
-        return;
-    }
-    if (at == SHOWN_NODES_MAX) {
-        at--;
+    if (to == SHOWN_NODES_MAX) {
+        if (compare(node, &neediest[to - 1]) >= 0) {
+            return;
+        }
+        to--;
     } else {
-        engine->view_count++;
+        (*count)++;
     }
-    while (at > 0 && compare(&node, &engine->view_nodes[at - 1]) < 0) {
-        engine->view_nodes[at] = engine->view_nodes[at - 1];
-        at--;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (compare(node, &neediest[middle]) < 0) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
     }
-    node.name = arena_slice(&engine->view, node.name);
-    node.zone = arena_slice(&engine->view, node.zone);
-    node.pool = arena_slice(&engine->view, node.pool);
-    node.detail = arena_slice(&engine->view, node.detail);
-    engine->view_nodes[at] = node;
+    memmove(&neediest[from + 1], &neediest[from], (*count - 1 - from) * sizeof(*neediest));
+    neediest[from] = *node;
 }
 
+static struct snapshot_node in_words(struct engine *engine, uint32_t index)
+{
+    struct plan_decision decision;
+    bool there = plan_decision_at(engine->planner, index, &decision);
+
+    assert(there);
+    return (struct snapshot_node){
+        .name = arena_slice(&engine->view, decision.node),
+        .zone = arena_slice(&engine->view, decision.zone),
+        .pool = arena_slice(&engine->view, decision.pool),
+        .kind = decision.kind,
+        .detail = arena_slice(&engine->view, decision.detail),
+        .addresses = decision.addresses,
+        .holding = decision.holding,
+        .waiting = decision.waiting,
+        .enis = decision.enis,
+        .eni_limit = decision.eni_limit,
+        .stall_in_s = decision.stall_in_s,
+    };
+}
+
+/* All are looked at, and only those that are shown are put into words: that is what costs. */
 static void look_at_nodes(struct engine *engine)
 {
     uint64_t pause = plan_node_count(engine->planner) * LOOK_PAUSE_NS_A_NODE *
                      (engine->watched ? 1 : LOOK_PAUSE_UNWATCHED);
-    struct plan_decision decision;
+    struct plan_glance neediest[SHOWN_NODES_MAX], node;
+    uint32_t count = 0;
 
     if (engine->view_made && engine->now_ns - engine->view_ns < pause) {
         return;
     }
     engine->view_made = true;
     engine->view_ns = engine->now_ns;
-    arena_reset(&engine->view);
     memset(engine->view_decisions, 0, sizeof(engine->view_decisions));
-    engine->view_nodes = ARENA_ARRAY(&engine->view, struct snapshot_node, SHOWN_NODES_MAX);
-    engine->view_count = 0;
     engine->view_total = 0;
     engine->view_waiting = 0;
-    for (uint32_t i = 0; plan_decision_at(engine->planner, i, &decision); i++) {
-        engine->view_decisions[decision.kind]++;
+    for (uint32_t i = 0; plan_glance_at(engine->planner, i, &node); i++) {
+        engine->view_decisions[node.kind]++;
         engine->view_total++;
-        engine->view_waiting += decision.waiting;
-        offer(engine, &decision);
+        engine->view_waiting += node.waiting;
+        offer(neediest, &count, &node);
+    }
+    arena_reset(&engine->view);
+    engine->view_nodes = ARENA_ARRAY(&engine->view, struct snapshot_node, count);
+    engine->view_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        engine->view_nodes[i] = in_words(engine, neediest[i].index);
     }
 }
 

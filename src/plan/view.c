@@ -94,6 +94,22 @@ bool plan_decision_at(const struct planner *p, uint32_t index, struct plan_decis
     return true;
 }
 
+bool plan_glance_at(const struct planner *p, uint32_t index, struct plan_glance *ret)
+{
+    if (index >= p->listed_count) {
+        return false;
+    }
+    const struct node_row *node = &p->nodes[p->listed[index]];
+    *ret = (struct plan_glance){
+        .node = node->name_text,
+        .kind = (enum plan_decision_kind)node->kind,
+        .index = index,
+        .waiting = node->waiting,
+        .stall_in_s = node->stall_in_s,
+    };
+    return true;
+}
+
 bool plan_decision_of(const struct planner *p, struct slice node, struct plan_decision *ret)
 {
     uint32_t handle = cluster_find(p, node);

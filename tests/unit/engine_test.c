@@ -77,6 +77,7 @@ struct rig {
     bool kube_down, lease_taken;
     uint64_t pod_watch;
     const char *pods;
+    uint32_t more_nodes; /* m100, m101 ... */
 };
 
 static void answer(struct rig *rig, struct answer it)
@@ -88,10 +89,14 @@ static void answer(struct rig *rig, struct answer it)
 
 static struct slice list_of(const struct rig *rig, struct slice target)
 {
-    struct slice node = pb_node("n1", "us-west-2a", "", "1");
-
     if (slice_contains(target, SLICE("/api/v1/nodes?"))) {
-        return pb_list("1", "", &node, 1);
+        struct slice *nodes = ARENA_ARRAY(test_arena(), struct slice, 1 + rig->more_nodes);
+        nodes[0] = pb_node("n1", "us-west-2a", "", "1");
+        for (uint32_t i = 0; i < rig->more_nodes; i++) {
+            struct slice name = arena_printf(test_arena(), "m%u", 100 + i);
+            nodes[1 + i] = pb_node(name.data, "us-west-2a", "", "1");
+        }
+        return pb_list("1", "", nodes, 1 + rig->more_nodes);
     }
     if (slice_contains(target, SLICE("/kube-system/pods?"))) {
         return SLICE(EMPTY_TABLE(AGENT_COLUMNS) "[{\"cells\":[\"aws-node-1\",\"1/1\",\"n1\"]}]}");
@@ -268,7 +273,7 @@ static uint64_t ticking_clock(void)
 }
 
 static struct rig *start_beside(const struct engine_config *given, const char *pods,
-                                bool lease_taken)
+                                bool lease_taken, uint32_t more_nodes)
 {
     struct rig *rig = ARENA_NEW(test_arena(), struct rig);
     struct engine_config config = *given;
@@ -277,6 +282,7 @@ static struct rig *start_beside(const struct engine_config *given, const char *p
     rig->now_ns = 1000 * SECOND;
     rig->pods = pods;
     rig->lease_taken = lease_taken;
+    rig->more_nodes = more_nodes;
     arena_init(&rig->arena);
     buf_init(&rig->asked, 4 << 20);
     buf_init(&rig->logs, 4 << 20);
@@ -303,7 +309,7 @@ static struct rig *start_beside(const struct engine_config *given, const char *p
 
 static struct rig *start(const struct engine_config *given, const char *pods)
 {
-    return start_beside(given, pods, false);
+    return start_beside(given, pods, false, 0);
 }
 
 static void drain(struct rig *rig, const char *subnet)
@@ -368,6 +374,39 @@ TEST(engine, carries_a_nodes_need_to_ec2_and_the_news_back_to_kubernetes)
     expect_u64(snapshot->happenings[snapshot->happening_count - 1].sequence,
                snapshot->happening_count);
     snapshot_drop(ref);
+}
+
+TEST(engine, shows_the_neediest_nodes_of_many_in_order_and_counts_the_rest)
+{
+    enum { NODES = 600, SHOWN = 300 };
+    struct buf pods;
+
+    buf_init(&pods, 1 << 20);
+    buf_add_text(&pods, "{\"cells\":[\"p\",\"10.0.0.9\",\"n1\"]}");
+    for (uint32_t i = 0; i < NODES; i++) {
+        for (uint32_t k = 0; k < i * 7 % 5; k++) {
+            buf_addf(&pods, ",{\"cells\":[\"p%u-%u\",\"<none>\",\"m%u\"]}", i, k, 100 + i);
+        }
+    }
+    struct rig *rig = start_beside(&(struct engine_config){ 0 }, pods.data, false, NODES);
+    pass(rig, 10 * SECOND);
+    struct snapshot_ref *ref = engine_snapshot(rig->engine, rig->now_ns, FAKE_WALL + rig->now_ns);
+    const struct snapshot *snapshot = snapshot_get(ref);
+    expect_u64(snapshot->node_total, NODES + 1);
+    expect_u64(snapshot->pods_waiting, NODES / 5 * (1 + 2 + 3 + 4));
+    require(snapshot->node_count == SHOWN);
+    for (uint32_t i = 1; i < SHOWN; i++) {
+        const struct snapshot_node *a = &snapshot->nodes[i - 1], *b = &snapshot->nodes[i];
+        expect(
+            a->waiting > b->waiting ||
+            (a->waiting == b->waiting && (a->kind != b->kind || slice_cmp(a->name, b->name) < 0)));
+    }
+    expect_u64(snapshot->nodes[0].waiting, 4);
+    expect_u64(snapshot->nodes[SHOWN - 1].waiting, 2); /* 120 wait with 4, 120 with 3 */
+    expect(snapshot->nodes[0].detail.len > 0);
+    snapshot_drop(ref);
+    finish(rig);
+    buf_done(&pods);
 }
 
 static struct histogram reactions(struct rig *rig)
@@ -472,7 +511,7 @@ TEST(engine, acts_only_while_it_holds_the_lease_and_gives_it_back_at_the_end)
 TEST(engine, is_ready_also_as_the_one_that_stands_by)
 {
     struct rig *rig = start_beside(&(struct engine_config){ .kube.leader_elect = true }, THREE_WAIT,
-                                   true);
+                                   true, 0);
 
     drain(rig, "subnet-nodes");
     pass(rig, 10 * SECOND);

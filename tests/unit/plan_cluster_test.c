@@ -289,6 +289,28 @@ TEST(plan_cluster, the_views_order_stays_whole_when_nodes_go)
     story_end(s);
 }
 
+TEST(plan_cluster, a_glance_says_of_each_node_what_its_decision_says)
+{
+    struct story *s = story_needy();
+    struct plan_decision decision;
+    struct plan_glance glance;
+
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n2", 3, 0);
+    story_go(s);
+    for (uint32_t i = 0; i < 2; i++) {
+        require(plan_glance_at(s->planner, i, &glance));
+        require(plan_decision_at(s->planner, i, &decision));
+        expect_u64(glance.index, i);
+        expect_slices(glance.node, decision.node);
+        expect_u64(glance.kind, decision.kind);
+        expect_u64(glance.waiting, decision.waiting);
+        expect_u64(glance.stall_in_s, decision.stall_in_s);
+    }
+    expect(!plan_glance_at(s->planner, 2, &glance));
+    story_end(s);
+}
+
 TEST(plan_cluster, pods_that_move_to_branch_enis_free_addresses)
 {
     struct story *s = story_needy_held();
