@@ -18,7 +18,7 @@ VARIANT ?= $(if $(findstring clang,$(CC)),clang,obj)
 BIN := $(if $(filter obj,$(VARIANT)),build,build/$(VARIANT))
 OBJ := $(BIN)/obj
 
-PACKAGES := libcurl openssl yaml-0.1 json-c libwebsockets expat zlib
+PACKAGES := libcurl openssl yaml-0.1 json-c libwebsockets zlib
 QUIET_GOALS := where deps clean help fmt tidy
 ifneq ($(filter-out $(QUIET_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell pkg-config --exists $(PACKAGES) cunit && echo yes),yes)

@@ -1,5 +1,5 @@
 /*
- * ec2_xml.c - reading EC2's XML: which elements matter, and how one is pushed through expat.
+ * ec2_xml.c - reading EC2's XML: which elements matter, and which field or row each of them is.
  *
  * Knows the shape of each answer as a table of elements. Refuses to know what a row is for
  * (ec2_rows.c keeps them), and everything that no table names: it is skipped, but still counted and
@@ -11,16 +11,14 @@
  * SUBNET_ID
  */
 #include <assert.h>
-#include <stdio.h>
-
-#include <expat.h>
 
 #include <headroom/buf.h>
 
 #include "ec2_rows.h"
+#include "xml.h"
 
 struct rule {
-    const char *name;
+    struct slice name;           /* without data: the end of the list */
     const struct rule *children; /* NULL: a leaf */
     enum ec2_row row;            /* the element begins and ends such a row */
     enum ec2_field field;        /* of a leaf: what its text is */
@@ -28,19 +26,19 @@ struct rule {
 
 #define LEAF(name, field)                                                                          \
     {                                                                                              \
-        name, NULL, ROW_NONE, FIELD_##field                                                        \
+        { name, sizeof(name) - 1 }, NULL, ROW_NONE, FIELD_##field                                  \
     }
 #define GROUP(name, children)                                                                      \
     {                                                                                              \
-        name, children, ROW_NONE, FIELD_NONE                                                       \
+        { name, sizeof(name) - 1 }, children, ROW_NONE, FIELD_NONE                                 \
     }
 #define ROW(name, children, row)                                                                   \
     {                                                                                              \
-        name, children, ROW_##row, FIELD_NONE                                                      \
+        { name, sizeof(name) - 1 }, children, ROW_##row, FIELD_NONE                                \
     }
 #define END                                                                                        \
     {                                                                                              \
-        NULL, NULL, ROW_NONE, FIELD_NONE                                                           \
+        { NULL, 0 }, NULL, ROW_NONE, FIELD_NONE                                                    \
     }
 
 static const struct rule tag[] = { LEAF("key", TAG_KEY), LEAF("value", TAG_VALUE), END };
@@ -243,65 +241,46 @@ static const struct root roots[] = {
 };
 
 struct ec2_xml {
-    XML_Parser parser;
+    struct xml xml;
     struct ec2_rows rows;
-    const struct rule *stack[EC2_XML_DEPTH_MAX]; /* of the open elements; NULL: skipped */
-    const struct rule *children;                 /* of the root */
+    const struct rule *stack[XML_DEPTH_MAX]; /* of the open elements; NULL: skipped */
+    const struct rule *children;             /* of the root */
     uint32_t depth;
-    struct buf text; /* of the open leaf */
-    bool started;
+    struct buf text;      /* of the open leaf */
     struct error failure; /* sticky */
 };
 
-static void fail(struct ec2_xml *xml, enum err code, const char *text)
+static const struct rule *find_rule(const struct rule *rules, struct slice name)
 {
-    if (!xml->failure.code) {
-        (void)error_set(&xml->failure, code, "%s", text);
-    }
-    (void)XML_StopParser(xml->parser, XML_FALSE);
-}
-
-static const struct rule *find_rule(const struct rule *rules, const char *name)
-{
-    for (; rules && rules->name; rules++) {
-        if (strcmp(rules->name, name) == 0) {
+    for (; rules && rules->name.data; rules++) {
+        if (slice_eq(rules->name, name)) {
             return rules;
         }
     }
     return NULL;
 }
 
-static void start_root(struct ec2_xml *xml, const char *name)
+static enum err start_root(struct ec2_xml *xml, struct slice name, struct error *error)
 {
     for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-        if (strcmp(roots[i].name, name) == 0) {
+        if (slice_is(name, roots[i].name)) {
             xml->children = roots[i].children;
             xml->rows.reply.kind = roots[i].kind;
-            xml->started = true;
-            return;
+            return ERR_OK;
         }
     }
-    (void)error_set(&xml->failure, ERR_INVALID, "unexpected document <%.60s>", name);
-    (void)XML_StopParser(xml->parser, XML_FALSE);
+    return error_set(error, ERR_INVALID, "unexpected document <%.*s>",
+                     (int)(name.len < 60 ? name.len : 60), name.data);
 }
 
-static void XMLCALL on_start(void *context, const XML_Char *name, const XML_Char **attributes)
+static enum err on_start(void *context, struct slice name, struct error *error)
 {
     struct ec2_xml *xml = context;
-    (void)attributes;
 
-    if (xml->failure.code) {
-        return;
-    }
-    if (xml->depth == EC2_XML_DEPTH_MAX) {
-        fail(xml, ERR_LIMIT, "the answer is nested too deeply");
-        return;
-    }
     buf_reset(&xml->text);
     if (xml->depth == 0) {
-        start_root(xml, name);
         xml->stack[xml->depth++] = NULL;
-        return;
+        return start_root(xml, name, error);
     }
     const struct rule *parent = xml->stack[xml->depth - 1];
     const struct rule *rules = xml->depth == 1 ? xml->children : parent ? parent->children : NULL;
@@ -310,101 +289,64 @@ static void XMLCALL on_start(void *context, const XML_Char *name, const XML_Char
     if (rule && rule->row != ROW_NONE) {
         ec2_rows_begin(&xml->rows, rule->row);
     }
+    return ERR_OK;
 }
 
-static void XMLCALL on_end(void *context, const XML_Char *name)
+static enum err on_end(void *context, struct error *error)
 {
     struct ec2_xml *xml = context;
-    struct error *error = &xml->failure;
-    (void)name;
-
-    if (xml->failure.code) {
-        return;
-    }
-    assert(xml->depth > 0);
     const struct rule *rule = xml->stack[--xml->depth];
     enum err err = ERR_OK;
+
     if (rule && rule->field != FIELD_NONE) {
         err = ec2_rows_text(&xml->rows, rule->field, slice_trim(buf_slice(&xml->text)), error);
     } else if (rule && rule->row != ROW_NONE) {
         err = ec2_rows_end(&xml->rows, rule->row, error);
     }
     buf_reset(&xml->text);
-    if (err) {
-        (void)XML_StopParser(xml->parser, XML_FALSE);
-    }
+    return err;
 }
 
-static void XMLCALL on_text(void *context, const XML_Char *text, int len)
+static enum err on_text(void *context, struct slice text, struct error *error)
 {
     struct ec2_xml *xml = context;
-    const struct rule *rule = xml->depth > 0 ? xml->stack[xml->depth - 1] : NULL;
+    const struct rule *rule = xml->stack[xml->depth - 1];
 
-    if (xml->failure.code || !rule || rule->field == FIELD_NONE) {
-        return;
+    if (!rule || rule->field == FIELD_NONE) {
+        return ERR_OK;
     }
-    buf_add(&xml->text, text, (size_t)len);
-    if (xml->text.failed) {
-        fail(xml, ERR_LIMIT, "an element of the answer is too long");
-    }
+    buf_add_slice(&xml->text, text);
+    return xml->text.failed ? error_set(error, ERR_LIMIT, "an element of the answer is too long")
+                            : ERR_OK;
 }
 
-static void XMLCALL on_doctype(void *context, const XML_Char *name, const XML_Char *system_id,
-                               const XML_Char *public_id, int has_internal_subset)
-{
-    (void)name;
-    (void)system_id;
-    (void)public_id;
-    (void)has_internal_subset;
-    fail(context, ERR_INVALID, "the answer declares a document type");
-}
+static const struct xml_handler handler = { on_start, on_text, on_end };
 
 struct ec2_xml *ec2_xml_new(struct arena *arena)
 {
     struct ec2_xml *xml = mem_resize(NULL, 1, sizeof(*xml));
 
-    *xml = (struct ec2_xml){ .parser = XML_ParserCreate(NULL) };
-    assert(xml->parser);
+    _Static_assert((int)XML_DEPTH_MAX == (int)EC2_XML_DEPTH_MAX, "one limit, told to users");
+    *xml = (struct ec2_xml){ 0 };
+    xml_init(&xml->xml, &handler, xml);
     ec2_rows_init(&xml->rows, arena);
     buf_init(&xml->text, EC2_XML_TEXT_MAX);
-    XML_SetUserData(xml->parser, xml);
-    XML_SetElementHandler(xml->parser, on_start, on_end);
-    XML_SetCharacterDataHandler(xml->parser, on_text);
-    XML_SetStartDoctypeDeclHandler(xml->parser, on_doctype);
     return xml;
 }
 
 void ec2_xml_free(struct ec2_xml *xml)
 {
     if (xml) {
-        XML_ParserFree(xml->parser);
+        xml_done(&xml->xml);
         ec2_rows_done(&xml->rows);
         buf_done(&xml->text);
         mem_free(xml);
     }
 }
 
-/* expat says what is wrong with the document as such. */
-static void note_parser(struct ec2_xml *xml, bool final)
+static enum err failed(const struct ec2_xml *xml, struct error *error)
 {
-    enum XML_Error code = XML_GetErrorCode(xml->parser);
-    bool cut = code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
-               code == XML_ERROR_PARTIAL_CHAR || code == XML_ERROR_UNCLOSED_CDATA_SECTION;
-
-    if (xml->failure.code) {
-        return;
-    }
-    if (final && cut) {
-        (void)error_set(&xml->failure, ERR_TRUNCATED, "the answer ends too early");
-        return;
-    }
-    (void)error_set(&xml->failure, ERR_INVALID, "not XML: %s at line %lu", XML_ErrorString(code),
-                    (unsigned long)XML_GetCurrentLineNumber(xml->parser));
-}
-
-static enum err failure(const struct ec2_xml *xml, struct error *error)
-{
-    if (error && xml->failure.code) {
+    if (error) {
         *error = xml->failure;
     }
     return xml->failure.code;
@@ -412,29 +354,16 @@ static enum err failure(const struct ec2_xml *xml, struct error *error)
 
 enum err ec2_xml_feed(struct ec2_xml *xml, struct slice bytes, struct error *error)
 {
-    enum { PIECE_MAX = 1 << 20 };
+    enum err err = xml->failure.code ? xml->failure.code
+                                     : xml_feed(&xml->xml, bytes, &xml->failure);
 
-    while (bytes.len > 0 && !xml->failure.code) {
-        size_t len = bytes.len < PIECE_MAX ? bytes.len : PIECE_MAX;
-        if (XML_Parse(xml->parser, bytes.data, (int)len, XML_FALSE) != XML_STATUS_OK) {
-            note_parser(xml, false);
-        }
-        bytes.data += len;
-        bytes.len -= len;
-    }
-    return failure(xml, error);
+    return err != ERR_OK ? failed(xml, error) : ERR_OK;
 }
 
 enum err ec2_xml_end(struct ec2_xml *xml, struct ec2_reply *ret, struct error *error)
 {
-    *ret = (struct ec2_reply){ 0 };
-    if (!xml->failure.code && XML_Parse(xml->parser, "", 0, XML_TRUE) != XML_STATUS_OK) {
-        note_parser(xml, true);
-    }
-    if (xml->failure.code) {
-        return failure(xml, error);
-    }
-    assert(xml->started && xml->depth == 0);
-    *ret = ec2_rows_reply(&xml->rows);
-    return ERR_OK;
+    enum err err = xml->failure.code ? xml->failure.code : xml_end(&xml->xml, &xml->failure);
+
+    *ret = err != ERR_OK ? (struct ec2_reply){ 0 } : ec2_rows_reply(&xml->rows);
+    return err != ERR_OK ? failed(xml, error) : ERR_OK;
 }
