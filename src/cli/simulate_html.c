@@ -36,7 +36,11 @@ static const char style[] =
     "8px;font-size:13px;color:var(--soft)}"
     ".key i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:6px;"
     "vertical-align:middle}"
-    "ul{padding-left:20px}li{color:var(--agent)}";
+    "ul{padding-left:20px}li{color:var(--agent)}"
+    /* On a telephone plots are pushed aside rather than made too small to read. */
+    ".wide{overflow-x:auto}"
+    "@media(max-width:640px){main{padding:20px 16px 40px}table{font-size:13px}"
+    "th,td{padding:5px 6px}svg{min-width:720px}}";
 
 /* Told apart also by people who do not see all colours: Okabe and Ito's set, the yellow darkened.
  * */
@@ -44,6 +48,12 @@ static const char *const hues[HUES] = { "#0072b2", "#d55e00", "#009e73", "#cc79a
                                         "#56b4e9", "#e69f00", "#b8a000", "#7f7f7f" };
 
 static const char *const titles[] = { "agent alone", "with Headroom", "oracle" };
+
+static const char *const subnet_titles[] = {
+    "Free addresses by subnet, agent alone",
+    "Free addresses by subnet, with Headroom",
+    "Free addresses by subnet, oracle",
+};
 
 static void text(struct buf *out, struct slice s)
 {
@@ -123,6 +133,8 @@ static void begin_plot(struct plot *plot, const char *label)
     uint64_t end_s = plot->end_ns / 1000000000, step_s = time_step_s(end_s);
     double step = step_of(plot->top);
 
+    buf_addf(plot->out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">",
+             label);
     buf_addf(plot->out, "<svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"%s\">", WIDTH,
              plot->height, label);
     for (double value = 0; value <= plot->top; value += step) {
@@ -205,7 +217,7 @@ static void compare(const struct simulation *simulation, enum what what, const c
                  world_column_name(column - 1), "none");
         }
     }
-    buf_add_text(out, "</svg>");
+    buf_add_text(out, "</svg></div>");
 }
 
 /* The smallest share of the subnet's addresses that was ever free. */
@@ -251,7 +263,7 @@ static void subnets(const struct simulation *simulation, enum world_column colum
     const struct world_series *series = &simulation->columns[column].series;
     struct plot plot = { out, 200, simulation->duration_ns, 4 };
 
-    buf_addf(out, "<h2>Free addresses by subnet, %s</h2><div class=\"key\">", titles[column]);
+    buf_addf(out, "<h2>%s</h2><div class=\"key\">", subnet_titles[column]);
     for (uint32_t i = 0; i < count; i++) {
         buf_addf(out, "<span><i style=\"background:%s\"></i>", hues[i % HUES]);
         text(out, series->subnets[chosen[i]]);
@@ -262,12 +274,12 @@ static void subnets(const struct simulation *simulation, enum world_column colum
         }
     }
     buf_add_text(out, "</div>");
-    begin_plot(&plot, "free addresses by subnet");
+    begin_plot(&plot, subnet_titles[column]);
     for (uint32_t i = 0; i < count; i++) {
         line(&plot, series, series->free + chosen[i], series->subnet_count, "subnet",
              hues[i % HUES]);
     }
-    buf_add_text(out, "</svg>");
+    buf_add_text(out, "</svg></div>");
 }
 
 /* ---- the page ---- */
@@ -296,7 +308,7 @@ static void table(struct arena *arena, const struct simulation *simulation, stru
 {
     struct slice name, value;
 
-    buf_add_text(out, "<table><thead><tr><th></th>");
+    buf_add_text(out, "<table><thead><tr><td></td>");
     for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
         buf_addf(out, "<th>%s</th>", titles[column]);
     }

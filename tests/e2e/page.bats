@@ -40,6 +40,11 @@ look() { "$HEADROOM_VENV/bin/python3" "$BATS_TEST_DIRNAME/page.py" "$1" "$CHROMI
     look keyboard
 }
 
+@test "the report of a simulation has nothing amiss either" {
+    "$ROOT/build/headroom" simulate "$ROOT/tests/sim/scenarios/4-untagged.yaml" --html "$WORK/report.html" >/dev/null
+    look report "$WORK/report.html"
+}
+
 @test "a page of another origin learns nothing" {
     look foreign
 }
