@@ -59,6 +59,33 @@ leader_start() {
     grep -q "no such file" "$WORK/said"
 }
 
+# zsh_completes TYPED WANTED: a real zsh on a terminal of its own, and the tabulator
+zsh_completes() {
+    local script='
+        zmodload zsh/zpty
+        zpty -b shell "zsh -f -i"
+        zpty -w shell "fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; bindkey ^I complete-word; echo rea''dy"
+        zpty -r shell said "*ready*"
+        zpty -n -w shell "$2"$'"'\\t'"'
+        zpty -r shell said "*$3*"
+        zpty -d shell'
+    timeout 30 zsh -f -c "$script" zsh "$WORK/functions" "$1" "$2" || fail "zsh makes no \"$2\" of \"$1\""
+}
+
+@test "zsh and fish complete commands, flags, values and files" {
+    command -v zsh fish >/dev/null || skip "zsh or fish is not installed"
+    mkdir "$WORK/functions"
+    headroom completion zsh >"$WORK/functions/_headroom"
+    zsh_completes 'headroom fore' 'headroom forecast'
+    zsh_completes 'headroom simulate --col' '--column'
+    zsh_completes "headroom simulate $WORK/func" "$WORK/functions"
+    fish_says() { (cd "$WORK" && fish --no-config -c "headroom completion fish | source; complete -C '$1'"); }
+    [ "$(fish_says 'headroom fore')" = forecast ]
+    [ "$(fish_says 'headroom simulate --col')" = --column ]
+    [ "$(fish_says 'headroom simulate --column a')" = agent ]
+    [[ $(fish_says 'headroom simulate fun') == functions/* ]]
+}
+
 @test "status, forecast, events and explain answer without AWS credentials, by way of the leader" {
     hostname -I | grep -q '[0-9]' || skip "this machine has no address but loopback"
     cluster_start zones
