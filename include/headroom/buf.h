@@ -21,10 +21,35 @@ void buf_init(struct buf *buf, size_t max);
 void buf_done(struct buf *buf);  /* frees; safe on zeroed memory */
 void buf_reset(struct buf *buf); /* empties, keeps the memory, clears failed */
 
-void buf_add(struct buf *buf, const void *data, size_t len);
-void buf_add_slice(struct buf *buf, struct slice s);
-void buf_add_text(struct buf *buf, const char *text);
-void buf_add_char(struct buf *buf, char c);
+/* buf_add when there is no room for it yet. */
+void buf_add_growing(struct buf *buf, const void *data, size_t len);
+
+static inline void buf_add(struct buf *buf, const void *data, size_t len)
+{
+    if (buf->failed || len >= buf->size - buf->len) {
+        buf_add_growing(buf, data, len);
+    } else if (len > 0) {
+        memcpy(buf->data + buf->len, data, len);
+        buf->len += len;
+        buf->data[buf->len] = '\0';
+    }
+}
+
+static inline void buf_add_slice(struct buf *buf, struct slice s)
+{
+    buf_add(buf, s.data, s.len);
+}
+
+static inline void buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, text, strlen(text));
+}
+
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    buf_add(buf, &c, 1);
+}
+
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string with its quotes; what is not UTF-8 shows as U+FFFD. */

@@ -55,29 +55,13 @@ static bool make_room(struct buf *buf, size_t more)
     return true;
 }
 
-void buf_add(struct buf *buf, const void *data, size_t len)
+void buf_add_growing(struct buf *buf, const void *data, size_t len)
 {
-    if (len == 0 || !make_room(buf, len)) {
-        return;
+    if (len > 0 && make_room(buf, len)) {
+        memcpy(buf->data + buf->len, data, len);
+        buf->len += len;
+        buf->data[buf->len] = '\0';
     }
-    memcpy(buf->data + buf->len, data, len);
-    buf->len += len;
-    buf->data[buf->len] = '\0';
-}
-
-void buf_add_slice(struct buf *buf, struct slice s)
-{
-    buf_add(buf, s.data, s.len);
-}
-
-void buf_add_text(struct buf *buf, const char *text)
-{
-    buf_add(buf, text, strlen(text));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    buf_add(buf, &c, 1);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)
