@@ -43,6 +43,7 @@ static struct slice identity_key(const void *rows, uint32_t row)
 static void init(struct sim_ec2 *ec2, uint64_t seed, uint64_t now_ns, uint64_t wall_ns)
 {
     arena_init(&ec2->arena);
+    buf_init(&ec2->answer, SIM_XML_MAX);
     interner_init(&ec2->names);
     prng_init(&ec2->prng, seed);
     ec2->seed = seed;
@@ -120,6 +121,7 @@ void sim_ec2_free(struct sim_ec2 *ec2)
     mem_free(ec2->enis);
     mem_free(ec2->free_enis.items);
     mem_free(ec2->gone_enis.items);
+    mem_free(ec2->attached.items);
     mem_free(ec2->types);
     mem_free(ec2->tokens);
     mem_free(ec2->identities);
@@ -136,6 +138,7 @@ void sim_ec2_free(struct sim_ec2 *ec2)
     timers_done(&ec2->eni_timers);
     timers_done(&ec2->instance_timers);
     interner_done(&ec2->names);
+    buf_done(&ec2->answer);
     arena_done(&ec2->arena);
     mem_free(ec2);
 }

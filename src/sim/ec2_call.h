@@ -8,7 +8,7 @@
 
 #include "ec2_state.h"
 
-enum { SIM_BODY_MAX = 1024 * 1024, SIM_XML_MAX = 256 * 1024 * 1024 };
+enum { SIM_BODY_MAX = 1024 * 1024 };
 
 struct sim_param {
     struct slice name, value;
@@ -21,7 +21,7 @@ struct sim_call {
     uint32_t param_count;
     struct slice who;
     enum sim_action action;
-    struct buf xml; /* what is inside of the response's element */
+    struct buf xml; /* the answer; lent by ec2 */
     struct sim_problem problem;
     char request_id[40];
 };
@@ -99,8 +99,20 @@ void sim_filters_next(struct sim_call *call, const struct sim_filters *filters, 
 
 /* ---- XML (ec2_xml_out.c) ---- */
 
-void sim_xml_open(struct buf *xml, const char *tag);
-void sim_xml_close(struct buf *xml, const char *tag);
+static inline void sim_xml_open(struct buf *xml, const char *tag)
+{
+    buf_add_char(xml, '<');
+    buf_add_text(xml, tag);
+    buf_add_char(xml, '>');
+}
+
+static inline void sim_xml_close(struct buf *xml, const char *tag)
+{
+    buf_add_text(xml, "</");
+    buf_add_text(xml, tag);
+    buf_add_char(xml, '>');
+}
+
 void sim_xml_text(struct buf *xml, const char *tag, struct slice text);
 void sim_xml_u64(struct buf *xml, const char *tag, uint64_t value);
 void sim_xml_bool(struct buf *xml, const char *tag, bool value);

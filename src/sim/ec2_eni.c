@@ -8,7 +8,6 @@
  * Knows limits, states and client tokens. Refuses to know HTTP and time other than the world's.
  */
 #include <assert.h>
-#include <stdio.h>
 
 #include "ec2_state.h"
 
@@ -86,9 +85,36 @@ static bool find_groups(const struct sim_ec2 *ec2, const struct slice *ids, uint
     return true;
 }
 
+/* The last `width` digits, to the base of 16; returns their end. */
+static char *put_hex(char *at, uint64_t value, uint32_t width)
+{
+    for (uint32_t i = width; i > 0; i--) {
+        at[i - 1] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+    return at + width;
+}
+
 void sim_attachment_id(uint64_t attachment, char ret[40])
 {
-    (void)snprintf(ret, 40, "eni-attach-0%016llx", (unsigned long long)attachment);
+    static const char prefix[] = "eni-attach-0";
+
+    memcpy(ret, prefix, sizeof(prefix) - 1);
+    *put_hex(ret + sizeof(prefix) - 1, attachment, 16) = '\0';
+}
+
+/* Numbers look as if drawn; which one an attachment has can be told from its number in turn. */
+static const uint64_t ATTACHMENT_STEP = UINT64_C(0x9e3779b97f4a7c15);
+static const uint64_t ATTACHMENT_STEP_INVERSE = UINT64_C(0xf1de83e19937733d);
+
+static uint64_t attachment_of_turn(const struct sim_ec2 *ec2, uint64_t turn)
+{
+    return (turn * ATTACHMENT_STEP) ^ ec2->seed;
+}
+
+static uint64_t turn_of_attachment(const struct sim_ec2 *ec2, uint64_t attachment)
+{
+    return (attachment ^ ec2->seed) * ATTACHMENT_STEP_INVERSE;
 }
 
 /* The number in "eni-attach-0123456789abcdef0"; false: it is none of ours. */
@@ -119,20 +145,28 @@ uint32_t sim_attachment_eni(const struct sim_ec2 *ec2, struct slice attachment)
     if (!attachment_number(attachment, &number)) {
         return ROW_NONE;
     }
-    for (uint32_t row = 0; row < ec2->eni_rows; row++) {
-        const struct sim_eni *eni = &ec2->enis[row];
-        if (eni->now.attach != ATTACH_NONE && eni->now.attachment == number &&
-            eni->gone_ns == TIMERS_NEVER) {
-            return row;
-        }
+    uint64_t turn = turn_of_attachment(ec2, number);
+    if (turn == 0 || turn > ec2->attached.count) {
+        return ROW_NONE;
     }
-    return ROW_NONE;
+    uint32_t row = ec2->attached.items[turn - 1];
+    const struct sim_eni *eni = &ec2->enis[row];
+    bool attached = eni->now.attach != ATTACH_NONE && eni->now.attachment == number &&
+                    eni->gone_ns == TIMERS_NEVER;
+    return attached ? row : ROW_NONE;
 }
 
 void sim_mac(uint32_t primary_ip, char ret[20])
 {
-    (void)snprintf(ret, 20, "02:00:%02x:%02x:%02x:%02x", primary_ip >> 24, primary_ip >> 16 & 255,
-                   primary_ip >> 8 & 255, primary_ip & 255);
+    char *at = ret;
+
+    memcpy(at, "02:00", 5);
+    at += 5;
+    for (uint32_t shift = 32; shift > 0; shift -= 8) {
+        *at++ = ':';
+        at = put_hex(at, primary_ip >> (shift - 8), 2);
+    }
+    *at = '\0';
 }
 
 uint32_t sim_eni_units(const struct sim_eni *eni)
@@ -242,7 +276,8 @@ void sim_eni_join(struct sim_ec2 *ec2, uint32_t row, uint32_t instance_row, uint
     eni->now.device_index = device_index;
     eni->now.card = 0;
     eni->now.delete_on_termination = false;
-    eni->now.attachment = (++ec2->next_attachment * UINT64_C(0x9e3779b97f4a7c15)) ^ ec2->seed;
+    sim_u32s_add(&ec2->attached, row);
+    eni->now.attachment = attachment_of_turn(ec2, ec2->attached.count);
     eni->now.attached_wall_ns = ec2->wall_ns;
     ec2->nau += sim_eni_units(eni) + (device_index > 0);
     if (at_once || ec2->timing.attach_ns == 0) {

@@ -135,55 +135,50 @@ static void new_request_id(struct sim_ec2 *ec2, char ret[40])
                    (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
-static struct slice finish(struct sim_call *call, struct buf *out)
-{
-    struct slice body = arena_slice(call->arena, buf_slice(out));
-
-    buf_done(out);
-    return body;
-}
-
-static struct slice success(struct sim_call *call)
+/* What stands before that which the action itself writes. */
+static void begin_success(struct sim_call *call)
 {
     const char *name = sim_action_info(call->action)->name;
-    struct buf out;
 
-    buf_init(&out, SIM_XML_MAX);
-    buf_add_text(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    buf_add_text(&call->xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     if (is_sts(call->action)) {
-        buf_addf(&out, "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">", name);
-        buf_add_slice(&out, buf_slice(&call->xml));
-        buf_addf(&out, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata>",
-                 call->request_id);
+        buf_addf(&call->xml, "<%sResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">",
+                 name);
     } else {
-        buf_addf(&out, "<%sResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">", name);
-        buf_addf(&out, "<requestId>%s</requestId>", call->request_id);
-        buf_add_slice(&out, buf_slice(&call->xml));
+        buf_addf(&call->xml, "<%sResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">",
+                 name);
+        buf_addf(&call->xml, "<requestId>%s</requestId>", call->request_id);
     }
-    buf_addf(&out, "</%sResponse>\n", name);
-    return finish(call, &out);
 }
 
-static struct slice failure(struct sim_call *call)
+static void end_success(struct sim_call *call)
+{
+    if (is_sts(call->action)) {
+        buf_addf(&call->xml, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata>",
+                 call->request_id);
+    }
+    buf_addf(&call->xml, "</%sResponse>\n", sim_action_info(call->action)->name);
+}
+
+static void write_failure(struct sim_call *call)
 {
     const struct sim_problem *problem = &call->problem;
-    struct buf out;
+    struct buf *out = &call->xml;
 
-    buf_init(&out, SIM_XML_MAX);
-    buf_add_text(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    buf_reset(out);
+    buf_add_text(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     if (call->action != ACT_COUNT && is_sts(call->action)) {
-        buf_addf(&out,
+        buf_addf(out,
                  "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
                  "<Type>%s</Type><Code>%s</Code>",
                  problem->status >= 500 ? "Receiver" : "Sender", problem->code);
-        sim_xml_text(&out, "Message", slice_of(problem->message));
-        buf_addf(&out, "</Error><RequestId>%s</RequestId></ErrorResponse>\n", call->request_id);
+        sim_xml_text(out, "Message", slice_of(problem->message));
+        buf_addf(out, "</Error><RequestId>%s</RequestId></ErrorResponse>\n", call->request_id);
     } else {
-        buf_addf(&out, "<Response><Errors><Error><Code>%s</Code>", problem->code);
-        sim_xml_text(&out, "Message", slice_of(problem->message));
-        buf_addf(&out, "</Error></Errors><RequestID>%s</RequestID></Response>\n", call->request_id);
+        buf_addf(out, "<Response><Errors><Error><Code>%s</Code>", problem->code);
+        sim_xml_text(out, "Message", slice_of(problem->message));
+        buf_addf(out, "</Error></Errors><RequestID>%s</RequestID></Response>\n", call->request_id);
     }
-    return finish(call, &out);
 }
 
 static void respond(struct sim_call *call, const struct sim_gate *gate, bool ok,
@@ -195,7 +190,12 @@ static void respond(struct sim_call *call, const struct sim_gate *gate, bool ok,
     const char *note = gate->lost_reply ? "(reply lost)" : ok ? "ok" : call->problem.code;
 
     ret->status = ok ? 200 : call->problem.status;
-    ret->body = ok ? success(call) : failure(call);
+    if (ok) {
+        end_success(call);
+    } else {
+        write_failure(call);
+    }
+    ret->body = arena_slice(call->arena, buf_slice(&call->xml));
     ret->content_type = SLICE("text/xml;charset=UTF-8");
     ret->delay_ns = gate->delay_ns;
     ret->hold = gate->hold;
@@ -258,20 +258,21 @@ static bool run(struct sim_call *call, struct sim_gate *gate)
         return sim_refuse(&call->problem, "DryRunOperation",
                           "Request would have succeeded, but DryRun flag is set.");
     }
+    begin_success(call);
     return entries[call->action].run(call);
 }
 
 void sim_ec2_http(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uint64_t wall_ns,
                   const struct sim_http_request *request, struct sim_http_response *ret)
 {
-    struct sim_call call = { .ec2 = ec2, .arena = arena, .action = ACT_COUNT };
+    struct sim_call call = { .ec2 = ec2, .arena = arena, .action = ACT_COUNT, .xml = ec2->answer };
     struct sim_gate gate = { .cut_after = SIZE_MAX };
     bool ok = false;
 
     sim_at(ec2, now_ns, wall_ns);
     *ret = (struct sim_http_response){ .cut_after = SIZE_MAX };
     call.who = SLICE("unknown");
-    buf_init(&call.xml, SIM_XML_MAX);
+    buf_reset(&call.xml);
     new_request_id(ec2, call.request_id);
     if (read_form(&call, request)) {
         enum sim_action action = sim_action_find(sim_param_text(&call, "Action"));
@@ -286,7 +287,7 @@ void sim_ec2_http(struct sim_ec2 *ec2, struct arena *arena, uint64_t now_ns, uin
     } else {
         respond(&call, &gate, ok, ret);
     }
-    buf_done(&call.xml);
+    ec2->answer = call.xml;
 }
 
 bool sim_ec2_held(const struct sim_ec2 *ec2, uint64_t hold)

@@ -12,6 +12,7 @@
 #ifndef SIM_EC2_STATE_H
 #define SIM_EC2_STATE_H
 
+#include <headroom/buf.h>
 #include <headroom/index.h>
 #include <headroom/prng.h>
 #include <headroom/sim.h>
@@ -27,6 +28,7 @@ enum {
     SIM_PAST_MAX = 64,     /* images kept of one row */
     SIM_PARAMS_MAX = 4096, /* parameters of a request */
     SIM_LOG_MAX = 20000,   /* requests remembered */
+    SIM_XML_MAX = 256 << 20,
     SIM_FAULTS_MAX = 64,
     SIM_PAGE_MAX = 1000, /* EC2's largest page */
     SIM_TENANT_IPS = 50  /* addresses of one ENI of a drain */
@@ -323,9 +325,10 @@ struct sim_ec2 {
     bool scattered; /* addresses are taken from anywhere in the subnet, as EC2 does it */
     enum sim_face face;
     uint32_t quota_enis, quota_nau;
-    uint32_t live_enis; /* of this account */
-    uint32_t nau;       /* network address units of what is attached, and of other tenants */
-    uint64_t next_attachment, next_request;
+    uint32_t live_enis;       /* of this account */
+    uint32_t nau;             /* network address units of what is attached, and of other tenants */
+    struct sim_u32s attached; /* by turn of attaching, from 1: the row of the ENI */
+    uint64_t next_request;
 
     bool throttle;
     struct sim_bucket buckets[ACT_COUNT];
@@ -353,6 +356,7 @@ struct sim_ec2 {
     uint32_t log_begin, log_count, log_capacity;
     uint64_t next_log;
     uint64_t typed_calls, typed_refused, typed_throttled;
+    struct buf answer; /* of the last request: kept, for the next one may be as long */
 };
 
 /* ---- tables (ec2.c) ---- */

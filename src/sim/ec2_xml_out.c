@@ -14,41 +14,22 @@ enum { IP_TEXT = 16 };
 
 void sim_xml_escape(struct buf *xml, struct slice text)
 {
+    static const char *const entities[256] = {
+        /* XML 1.0 cannot hold them */
+        [0 ... 8] = "?", [11 ... 31] = "?", ['<'] = "&lt;",
+        ['>'] = "&gt;",  ['&'] = "&amp;",   ['"'] = "&quot;",
+    };
     size_t from = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        const char *entity = c == '<'   ? "&lt;"
-                             : c == '>' ? "&gt;"
-                             : c == '&' ? "&amp;"
-                             : c == '"' ? "&quot;"
-                                        : NULL;
-        if (!entity && c < 0x20 && c != '\n' && c != '\t') {
-            entity = "?"; /* XML 1.0 cannot hold it */
-        }
+        const char *entity = entities[(unsigned char)text.data[i]];
         if (entity) {
             buf_add(xml, text.data + from, i - from);
             buf_add_text(xml, entity);
             from = i + 1;
         }
     }
-    if (text.len > from) {
-        buf_add(xml, text.data + from, text.len - from);
-    }
-}
-
-void sim_xml_open(struct buf *xml, const char *tag)
-{
-    buf_add_char(xml, '<');
-    buf_add_text(xml, tag);
-    buf_add_char(xml, '>');
-}
-
-void sim_xml_close(struct buf *xml, const char *tag)
-{
-    buf_add_text(xml, "</");
-    buf_add_text(xml, tag);
-    buf_add_char(xml, '>');
+    buf_add(xml, text.data + from, text.len - from);
 }
 
 void sim_xml_text(struct buf *xml, const char *tag, struct slice text)

@@ -4,12 +4,21 @@
  * Knows the proleptic Gregorian calendar in UTC. Reads no clock and no time zone.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <time.h>
 
 #include <headroom/timestamp.h>
 
 #define SECOND_NS UINT64_C(1000000000)
+
+/* The last `width` digits; returns their end. */
+static char *put_digits(char *at, uint64_t value, uint32_t width)
+{
+    for (uint32_t i = width; i > 0; i--) {
+        at[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return at + width;
+}
 
 struct slice timestamp_format(uint64_t wall_ns, uint32_t digits, char text[TIMESTAMP_MAX])
 {
@@ -19,17 +28,26 @@ struct slice timestamp_format(uint64_t wall_ns, uint32_t digits, char text[TIMES
 
     assert(digits <= 9);
     (void)gmtime_r(&seconds, &utc);
-    int len = snprintf(text, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900,
-                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-    if (digits > 0) {
-        for (uint32_t i = digits; i < 9; i++) {
-            fraction /= 10;
-        }
-        len += snprintf(text + len, TIMESTAMP_MAX - (size_t)len, ".%0*llu", (int)digits,
-                        (unsigned long long)fraction);
+    const struct {
+        int value;
+        uint32_t width;
+        char after;
+    } parts[] = {
+        { utc.tm_year + 1900, 4, '-' }, { utc.tm_mon + 1, 2, '-' }, { utc.tm_mday, 2, 'T' },
+        { utc.tm_hour, 2, ':' },        { utc.tm_min, 2, ':' },     { utc.tm_sec, 2, '.' },
+    };
+    char *at = text;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        at = put_digits(at, (uint64_t)parts[i].value, parts[i].width);
+        *at++ = parts[i].after;
     }
-    len += snprintf(text + len, TIMESTAMP_MAX - (size_t)len, "Z");
-    return (struct slice){ text, (size_t)len };
+    for (uint32_t i = digits; i < 9; i++) {
+        fraction /= 10;
+    }
+    at = digits > 0 ? put_digits(at, fraction, digits) : at - 1;
+    *at++ = 'Z';
+    *at = '\0';
+    return (struct slice){ text, (size_t)(at - text) };
 }
 
 /* Reads `width` digits at the front and moves on; false when they are not there. */
