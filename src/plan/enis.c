@@ -232,6 +232,14 @@ static void replace(struct planner *p, uint32_t handle, const struct eni *const 
     plan_dirty(p, handle);
 }
 
+/* The node whose instance the ENI names; NONE: there is no such one. */
+static uint32_t owner_of(const struct planner *p, const struct eni *eni)
+{
+    struct slice id = aws_id_slice(&eni->instance);
+
+    return id.len == 0 ? NONE : index_find(&p->node_instances, p, id);
+}
+
 /* Calls replace for each node that ENIs name: ENIs of one instance need not stand together. */
 static void replace_all(struct planner *p, const struct eni *enis, uint32_t count,
                         uint64_t asked_ns)
@@ -240,8 +248,7 @@ static void replace_all(struct planner *p, const struct eni *enis, uint32_t coun
     uint32_t *starts = ARENA_ARRAY(&p->arena, uint32_t, (size_t)p->node_count + 1);
 
     for (uint32_t i = 0; i < count; i++) {
-        struct slice id = aws_id_slice(&enis[i].instance);
-        owner[i] = id.len == 0 ? NONE : index_find(&p->node_instances, p, id);
+        owner[i] = owner_of(p, &enis[i]);
         if (owner[i] != NONE) {
             starts[owner[i] + 1]++;
         }
@@ -266,20 +273,26 @@ static void replace_all(struct planner *p, const struct eni *enis, uint32_t coun
 
 void enis_observe(struct planner *p, const struct plan_event *event)
 {
+    uint32_t count = event->enis.count;
+    uint32_t *owner = ARENA_ARRAY(&p->arena, uint32_t, count);
+    const struct eni **enis = ARENA_ARRAY(&p->arena, const struct eni *, count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        owner[i] = owner_of(p, &event->enis.enis[i]);
+    }
     for (uint32_t i = 0; i < event->enis.instance_count; i++) {
         const struct aws_id *instance = &event->enis.instances[i];
         uint32_t handle = index_find(&p->node_instances, p, aws_id_slice(instance));
+        uint32_t own = 0;
         if (handle == NONE) {
             continue;
         }
-        const struct eni **enis = ARENA_ARRAY(&p->arena, const struct eni *, event->enis.count);
-        uint32_t count = 0;
-        for (uint32_t j = 0; j < event->enis.count; j++) {
-            if (aws_id_eq(&event->enis.enis[j].instance, instance)) {
-                enis[count++] = &event->enis.enis[j];
+        for (uint32_t j = 0; j < count; j++) {
+            if (owner[j] == handle) {
+                enis[own++] = &event->enis.enis[j];
             }
         }
-        replace(p, handle, enis, count, event->enis.asked_ns);
+        replace(p, handle, enis, own, event->enis.asked_ns);
     }
 }
 
