@@ -202,7 +202,7 @@ static void log_change(struct api *api, enum api_kind kind, uint32_t row, struct
         .len = body->len,
     };
     memcpy(change->bytes, body->data, body->len);
-    for (uint32_t i = 0; i < API_WATCHES_MAX; i++) {
+    for (uint32_t i = 0; i < api->watch_count; i++) {
         if (api->watches[i].open && !api->watches[i].over && api->watches[i].kind == kind) {
             tell(api, &api->watches[i], change);
         }
@@ -477,6 +477,7 @@ static uint32_t open_watch(struct api *api, enum api_kind kind, const struct api
         at++;
     }
     assert(at < API_WATCHES_MAX);
+    api->watch_count = at < api->watch_count ? api->watch_count : at + 1;
     struct api_watch *watch = &api->watches[at];
     struct buf out = watch->out;
     *watch = (struct api_watch){
@@ -534,7 +535,7 @@ void api_advance(struct api *api, uint64_t now_ns, uint64_t wall_ns)
 {
     api->now_ns = now_ns;
     api->wall_ns = wall_ns;
-    for (uint32_t i = 0; i < API_WATCHES_MAX; i++) {
+    for (uint32_t i = 0; i < api->watch_count; i++) {
         struct api_watch *watch = &api->watches[i];
         if (!watch->open || watch->over) {
             continue;
@@ -554,7 +555,7 @@ uint64_t api_deadline_ns(const struct api *api)
 {
     uint64_t at = UINT64_MAX;
 
-    for (uint32_t i = 0; i < API_WATCHES_MAX; i++) {
+    for (uint32_t i = 0; i < api->watch_count; i++) {
         const struct api_watch *watch = &api->watches[i];
         if (watch->open && !watch->over) {
             at = watch->bookmark_ns < at ? watch->bookmark_ns : at;

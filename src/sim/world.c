@@ -234,6 +234,7 @@ static void free_rows(struct world *world)
         arena_done(&world->calls[i].arena);
     }
     mem_free(world->nodes);
+    mem_free(world->node_of_instance);
     mem_free(world->pods);
     mem_free(world->free_pods);
     mem_free(world->pending);

@@ -142,7 +142,7 @@ void world_steal_due(struct world *world)
 
 static void parked_go_on(struct world *world)
 {
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < world->call_count; i++) {
         struct world_call *call = &world->calls[i];
         if (call->used && call->to_kube && call->phase != CALL_STREAM && call->phase != CALL_END &&
             call->at_ns == UINT64_MAX) {

@@ -49,12 +49,16 @@ static void release(struct world *world, struct world_call *call)
 
 static struct world_call *take_slot(struct world *world)
 {
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
-        if (!world->calls[i].used) {
-            return &world->calls[i];
-        }
+    uint32_t slot = 0;
+
+    while (slot < CALLS_MAX && world->calls[slot].used) {
+        slot++;
     }
-    return NULL;
+    if (slot == CALLS_MAX) {
+        return NULL;
+    }
+    world->call_count = slot < world->call_count ? world->call_count : slot + 1;
+    return &world->calls[slot];
 }
 
 static void copy_request(struct world_call *call, const struct fetch *fetch)
@@ -100,7 +104,7 @@ static void start(struct world *world, const struct fetch *fetch)
 
 static struct world_call *find(struct world *world, uint64_t id)
 {
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < world->call_count; i++) {
         if (world->calls[i].used && !world->calls[i].orphan && world->calls[i].id == id) {
             return &world->calls[i];
         }
@@ -159,7 +163,7 @@ void world_net_take(struct world *world, const struct fetch_list *list)
 
 void world_net_crash(struct world *world)
 {
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < world->call_count; i++) {
         if (world->calls[i].used && !world->calls[i].orphan) {
             abandon(world, &world->calls[i]);
         }
@@ -168,7 +172,7 @@ void world_net_crash(struct world *world)
 
 void world_net_api_lost(struct world *world)
 {
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < world->call_count; i++) {
         struct world_call *call = &world->calls[i];
         if (call->used && !call->orphan && call->to_kube && call->phase != CALL_END) {
             if (call->watch != API_NONE) {
@@ -416,7 +420,7 @@ static void give_stream(struct world *world, struct world_call *call)
 void world_net_watches(struct world *world)
 {
     world->api->changed = false;
-    for (uint32_t i = 0; i < CALLS_MAX; i++) {
+    for (uint32_t i = 0; i < world->call_count; i++) {
         struct world_call *call = &world->calls[i];
         if (!call->used || call->phase != CALL_STREAM || call->at_ns != UINT64_MAX ||
             world->silent) {

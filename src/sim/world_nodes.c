@@ -33,13 +33,21 @@ uint32_t world_node_find(const struct world *world, struct slice name)
 
 uint32_t world_node_of_instance(const struct world *world, uint32_t instance_row)
 {
-    for (uint32_t i = world->node_count; i > 0; i--) {
-        if (world->nodes[i - 1].phase != NODE_OFF &&
-            world->nodes[i - 1].instance_row == instance_row) {
-            return i - 1;
-        }
+    uint32_t row = instance_row < world->node_of_instance_count
+                       ? world->node_of_instance[instance_row]
+                       : ROW_NONE;
+
+    return row != ROW_NONE && world->nodes[row].phase != NODE_OFF ? row : ROW_NONE;
+}
+
+static void note_instance(struct world *world, uint32_t row, uint32_t instance_row)
+{
+    mem_reserve(&world->node_of_instance, &world->node_of_instance_capacity, instance_row + 1,
+                sizeof(*world->node_of_instance));
+    while (world->node_of_instance_count <= instance_row) {
+        world->node_of_instance[world->node_of_instance_count++] = ROW_NONE;
     }
-    return ROW_NONE;
+    world->node_of_instance[instance_row] = row;
 }
 
 void world_node_load(struct world *world, uint32_t row)
@@ -313,6 +321,7 @@ static uint32_t add_node(struct world *world, uint32_t group_row, uint32_t insta
     node->max_pods = group->max_pods ? group->max_pods : default_max_pods(world, &node->type);
     node->max_pods -= node->max_pods > HOST_PODS ? HOST_PODS : 0;
     node->pool = pool_of(world, node);
+    note_instance(world, row, instance_row);
     return row;
 }
 
@@ -321,11 +330,10 @@ static void come_up(struct world *world, uint32_t row, uint64_t delay_ns)
     world->nodes[row].phase = NODE_UP;
     register_node(world, row);
     start_agent(world, row, delay_ns);
-    uint32_t up = 0;
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        up += world->nodes[i].phase == NODE_UP;
+    world->nodes_up++;
+    if (world->nodes_up > world->result.nodes_max) {
+        world->result.nodes_max = world->nodes_up;
     }
-    world->result.nodes_max = up > world->result.nodes_max ? up : world->result.nodes_max;
 }
 
 static void put_objects(struct world *world)
@@ -435,6 +443,7 @@ static void end_instance(struct world *world, uint32_t row)
     world_account(world, row);
     (void)sim_ec2_terminate(world->ec2, world->now_ns, &node->instance);
     timers_set(&world->agent_timers, row, TIMERS_NEVER);
+    world->nodes_up -= node->phase == NODE_UP;
     node->phase = NODE_LEAVING;
     world_node_load(world, row);
     timers_set(&world->node_timers, row, world->now_ns + DELETE_NS);

@@ -230,9 +230,12 @@ struct world {
     uint32_t group_count;
 
     struct world_call calls[CALLS_MAX];
+    uint32_t call_count; /* from there on none was ever used */
     struct timers call_timers, agent_timers, node_timers, pod_timers, act_timers, fault_timers;
     struct world_node *nodes;
-    uint32_t node_count, node_capacity;
+    uint32_t node_count, node_capacity, nodes_up;
+    uint32_t *node_of_instance; /* by row of EC2's; ROW_NONE */
+    uint32_t node_of_instance_count, node_of_instance_capacity;
     struct timers load; /* nodes that take pods, by load: the scheduler's order */
     struct world_pod *pods;
     uint32_t pod_count, pod_capacity;
