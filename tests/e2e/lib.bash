@@ -113,15 +113,13 @@ cluster_stop() {
 
 # Takes away what a test or ec2sim wrote, so that the next one begins with an empty cluster.
 kube_clean() {
-    {
-        kubectl delete snp --all --wait=false
-        kubectl delete pods --all -A --force --grace-period=0
-        kubectl delete daemonset -n kube-system --all --cascade=background --wait=false
-        kubectl delete nodes --all
-        kubectl delete events -n default --all
-        kubectl delete lease -n headroom-system --all
-    } >/dev/null 2>&1 || true
-}
+    local jobs=()
+    kubectl delete snp,nodes --all & jobs+=($!)
+    kubectl delete pods,daemonsets --all -A --force --grace-period=0 & jobs+=($!)
+    kubectl delete events -n default --all & jobs+=($!)
+    kubectl delete lease -n headroom-system --all & jobs+=($!)
+    wait "${jobs[@]}" || true
+} >/dev/null 2>&1 3>&-
 
 sim_get() { curl -fsS --max-time 10 "$SIM/_sim/$1"; }
 sim_post() {
