@@ -46,7 +46,7 @@ struct slice arena_vprintf(struct arena *arena, const char *format, va_list args
 void *mem_resize(void *old, size_t count, size_t size); /* count 0 frees and returns NULL */
 void mem_free(void *old);
 
-/* Makes *items hold at least `need` elements, doubling; new elements are zeroed. */
+/* Makes *items hold at least `need` elements, and some more; new elements are zeroed. */
 void mem_reserve(void *items_pointer, uint32_t *capacity, uint32_t need, size_t size);
 
 #endif

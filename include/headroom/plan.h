@@ -49,7 +49,7 @@ enum plan_event_kind {
     PLAN_LEASE,        /* .leader */
     PLAN_SUBNETS,      /* all subnets of the VPC, one consistent read */
     PLAN_ENIS,         /* the ENIs of some instances, complete for each of them */
-    PLAN_SWEEP,        /* every ENI of the VPC, others' too: /28 maps, leftovers */
+    PLAN_SWEEP,        /* every ENI of the VPC, others' too, page by page: /28 maps, leftovers */
     PLAN_TYPE,         /* .type: limits of an instance type */
     PLAN_TYPE_UNKNOWN, /* .name: EC2 does not know it and neither does the table */
     PLAN_GROUPS,       /* security groups of the VPC, for securityGroupSelectorTerms */
@@ -97,7 +97,10 @@ struct plan_event {
             uint32_t instance_count;
             const struct eni *enis;
             uint32_t count;
-            uint64_t asked_ns;
+            uint64_t asked_ns; /* when the read began, of all its pages */
+            /* PLAN_SWEEP: not the read's first page; not its last. A read that breaks off has no
+             * last one: the next begins with a first page. */
+            bool continued, more;
         } enis; /* PLAN_ENIS, PLAN_SWEEP */
         struct instance_type type;
         struct {
@@ -232,6 +235,9 @@ bool plan_decision_of(const struct planner *planner, struct slice node, struct p
 uint32_t plan_pool_count(const struct planner *planner);
 /* The pool's status as it is now, also when it has not changed enough to be written. */
 bool plan_pool_status_at(struct planner *planner, uint32_t index, struct pool_status *ret);
+
+/* Whether a read has shown the node's ENIs. */
+bool plan_enis_known(const struct planner *planner, struct slice node);
 
 /* Every debit that no observation has taken over yet. */
 uint32_t plan_in_flight(const struct planner *planner);

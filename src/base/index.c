@@ -14,18 +14,9 @@ enum { FIRST_SIZE = 16 };
 
 #define SLOT_DELETED UINT32_MAX
 
-/* FNV-1a alone leaves near keys near; this finalizer (MurmurHash3's fmix64) lets each bit reach
- * all. */
 static uint32_t key_hash(struct slice key)
 {
-    uint64_t hash = slice_hash(key);
-
-    hash ^= hash >> 33;
-    hash *= UINT64_C(0xff51afd7ed558ccd);
-    hash ^= hash >> 33;
-    hash *= UINT64_C(0xc4ceb9fe1a85ec53);
-    hash ^= hash >> 33;
-    return (uint32_t)(hash >> 32);
+    return (uint32_t)(slice_hash_quick(key) >> 32);
 }
 
 void index_init(struct index *index, index_key_fn *key)

@@ -156,6 +156,27 @@ static void add_enis(struct survey *survey, const struct plan_event *event)
     }
 }
 
+/* All there are, once the last page is in. */
+static void take_sweep(struct survey *survey, const struct plan_event *event)
+{
+    survey->swept_count = event->enis.continued ? survey->swept_count : 0;
+    mem_reserve(&survey->swept, &survey->swept_capacity, survey->swept_count + event->enis.count,
+                sizeof(*survey->swept));
+    for (uint32_t i = 0; i < event->enis.count; i++) {
+        if (event->enis.enis[i].instance.text[0] != '\0') {
+            survey->swept[survey->swept_count++] = copy_eni(survey->arena, &event->enis.enis[i]);
+        }
+    }
+    if (!event->enis.more) {
+        mem_free(survey->enis);
+        survey->enis = survey->swept;
+        survey->eni_count = survey->swept_count;
+        survey->eni_capacity = survey->swept_capacity;
+        survey->swept = NULL;
+        survey->swept_count = survey->swept_capacity = 0;
+    }
+}
+
 /* What is known of the instances that the answer is complete for is replaced. */
 static void take_enis(struct survey *survey, const struct plan_event *event)
 {
@@ -237,9 +258,8 @@ static void witness(void *witness_of, const struct plan_event *event)
     case PLAN_GROUPS:
         take_groups(survey, event);
         break;
-    case PLAN_SWEEP: /* all there are */
-        survey->eni_count = 0;
-        add_enis(survey, event);
+    case PLAN_SWEEP:
+        take_sweep(survey, event);
         break;
     case PLAN_TYPE:
         take_type(survey, &event->type);
@@ -285,6 +305,7 @@ void survey_done(struct survey *survey)
     mem_free(survey->pools);
     mem_free(survey->eniconfigs);
     mem_free(survey->enis);
+    mem_free(survey->swept);
     mem_free(survey->types);
 }
 

@@ -40,6 +40,8 @@ struct survey {
     /* attached to an instance; addresses are counted, not kept */
     struct eni *enis;
     uint32_t eni_count, eni_capacity;
+    struct eni *swept; /* pages of a read that is not complete */
+    uint32_t swept_count, swept_capacity;
     struct instance_type *types;
     uint32_t type_count, type_capacity;
 };

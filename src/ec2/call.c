@@ -72,6 +72,9 @@ void ec2_calls_reap(struct ec2 *ec2)
             arena_reset(&call->arena);
             arena_done(&call->pages_arena);
             call->state = CALL_FREE;
+        } else if (call->told) {
+            arena_reset(&call->arena);
+            call->told = false;
         }
     }
 }

@@ -81,6 +81,7 @@ struct call {
     uint64_t generation;       /* of the identity that signed the last try */
     uint64_t generation_least; /* of the identity to use */
     uint32_t attempt, pages;
+    bool told; /* the rows of the last page are out: forgotten when the next step begins */
     int status;
     uint32_t retry_after_ms;
     char date[40];
@@ -159,7 +160,9 @@ struct cycle {
     uint64_t apart_ns; /* the least between two of them when they are asked for */
     uint32_t failures; /* in a row */
     bool busy;
-    bool again; /* asked for while one was under way */
+    bool again; /* asked for after the one that is under way had begun */
+    bool wanted;
+    uint64_t began_ns;
     struct page_rows rows;
 };
 
@@ -280,7 +283,8 @@ void ec2_earliest(uint64_t *deadline_ns, uint64_t at_ns);
 
 /* A fresh call whose form has Action and Version already; goes out with ec2_calls_run. */
 struct call *ec2_call_new(struct ec2 *ec2, enum ec2_op op, uint32_t owner, call_done_fn *done);
-/* From `done`, with a next token: the same call asks for its next page, rows so far stay. */
+/* From `done`, with a next token: the same call asks for its next page. Rows so far stay, unless
+ * the call is `told`. */
 void ec2_call_next_page(struct ec2 *ec2, struct call *call, struct slice token);
 void ec2_pages_add(struct call *call, struct page_rows *rows, const void *items, uint32_t count,
                    size_t size);

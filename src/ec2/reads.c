@@ -3,7 +3,7 @@
  * reservations.
  *
  *   VPC known --> route tables (10 min) --> subnets (the planner's pace) --> PLAN_SUBNETS
- *            \--> every ENI (5 min) --> PLAN_SWEEP
+ *            \--> every ENI (5 min, under the lease) --> PLAN_SWEEP, page by page
  *             \-> security groups (10 min) --> PLAN_GROUPS
  *   somebody uses /28 prefixes --> CIDR reservations, subnet by subnet (30 min)
  *
@@ -83,7 +83,8 @@ static struct call *cycle_begin(struct ec2 *ec2, struct cycle *cycle, enum ec2_o
                                 call_done_fn *on_page)
 {
     cycle->busy = true;
-    cycle->again = false;
+    cycle->again = cycle->wanted = false;
+    cycle->began_ns = ec2->now_ns;
     cycle->rows = (struct page_rows){ 0 };
     return ec2_call_new(ec2, op, 0, on_page);
 }
@@ -262,9 +263,10 @@ static void read_now(struct ec2 *ec2, struct cycle *cycle)
     uint64_t earliest = cycle->asked_ns ? cycle->asked_ns + cycle->apart_ns : ec2->now_ns;
 
     if (cycle->busy) {
-        cycle->again = true;
+        cycle->again |= cycle->began_ns < ec2->now_ns;
         return;
     }
+    cycle->wanted = true;
     if (earliest < ec2->now_ns) {
         earliest = ec2->now_ns;
     }
@@ -316,17 +318,26 @@ static void on_sweep(struct ec2 *ec2, struct call *call, const struct outcome *o
 {
     struct reads *reads = &ec2->reads;
 
+    const struct ec2_reply *reply = outcome->reply;
+
     if (outcome->code != CLOUD_OK) {
         cycle_failed(ec2, &reads->sweep, outcome, DENIED_PACE_NS);
-    } else if (cycle_page(ec2, &reads->sweep, call, outcome->reply, outcome->reply->enis,
-                          sizeof(struct eni))) {
-        struct plan_event *event = ec2_event_add(ec2, PLAN_SWEEP);
-        event->enis.enis = reads->sweep.rows.items;
-        event->enis.count = reads->sweep.rows.count;
-        event->enis.asked_ns = call->asked_ns;
-        for (uint32_t i = 0; i < event->enis.count; i++) {
-            reads->prefixes_seen |= event->enis.enis[i].prefix_count > 0;
-        }
+        return;
+    }
+    struct plan_event *event = ec2_event_add(ec2, PLAN_SWEEP);
+    reads->sweep.rows.count += reply->count;
+    event->enis.enis = reply->enis;
+    event->enis.count = reply->count;
+    event->enis.asked_ns = call->asked_ns;
+    event->enis.continued = call->pages > 0;
+    event->enis.more = reply->next_token.len > 0 && reads->sweep.rows.count < SWEEP_ROWS_MAX;
+    for (uint32_t i = 0; i < reply->count; i++) {
+        reads->prefixes_seen |= reply->enis[i].prefix_count > 0;
+    }
+    if (event->enis.more) {
+        call->told = true;
+        ec2_call_next_page(ec2, call, reply->next_token);
+    } else {
         /* What is read for leftovers and drift alone comes the less often the more it is: 15 pages
          * of 1,000 ENIs are some 60 MB. */
         cycle_complete(ec2, &reads->sweep, call, reads->sweep_pace_ns * (1 + call->pages / 2));
@@ -444,6 +455,13 @@ static bool is_due(const struct ec2 *ec2, const struct cycle *cycle)
     return !cycle->busy && ec2->now_ns >= cycle->due_ns;
 }
 
+/* A replica that stands by acts on nothing, and whoever takes the lease needs a sweep of its own
+ * time: without the lease only on demand. */
+static bool wants_sweep(const struct ec2 *ec2)
+{
+    return ec2->now_ns < ec2->fence_ns || ec2->reads.sweep.wanted;
+}
+
 static bool wants_reservations(const struct reads *reads)
 {
     return reads->prefixes_seen && reads->subnet_count > 0;
@@ -462,7 +480,7 @@ void ec2_reads_run(struct ec2 *ec2)
     if (reads->routes_tried && is_due(ec2, &reads->subnets)) {
         (void)cycle_begin_of_vpc(ec2, &reads->subnets, OP_DescribeSubnets, on_subnets);
     }
-    if (is_due(ec2, &reads->sweep)) {
+    if (wants_sweep(ec2) && is_due(ec2, &reads->sweep)) {
         (void)cycle_begin_of_vpc(ec2, &reads->sweep, OP_DescribeNetworkInterfaces, on_sweep);
     }
     if (is_due(ec2, &reads->groups)) {
@@ -490,8 +508,10 @@ uint64_t ec2_reads_deadline_ns(struct ec2 *ec2)
         return deadline;
     }
     cycle_deadline(&deadline, &reads->routes);
-    cycle_deadline(&deadline, &reads->sweep);
     cycle_deadline(&deadline, &reads->groups);
+    if (wants_sweep(ec2)) {
+        cycle_deadline(&deadline, &reads->sweep);
+    }
     if (reads->routes_tried) {
         cycle_deadline(&deadline, &reads->subnets);
     }

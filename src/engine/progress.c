@@ -157,19 +157,13 @@ static void cover(struct engine *engine, const struct aws_id *instance)
 }
 
 /* A read of every ENI says all about the instances that were there when it began, and about those
- * that it names: the planner takes their ENIs from it, and asks for nothing more. */
-static void cover_all(struct engine *engine, const struct plan_event *event)
+ * whose ENIs the planner has from it, for which it asks for nothing more. */
+static void cover_swept(struct engine *engine, uint64_t asked_ns)
 {
-    uint64_t asked_ns = event->enis.asked_ns;
-
-    for (uint32_t i = 0; i < event->enis.count && engine->uncovered > 0; i++) {
-        if (event->enis.enis[i].instance.text[0] != '\0') {
-            cover(engine, &event->enis.enis[i].instance);
-        }
-    }
-    for (uint32_t row = 0; row < engine->node_count; row++) {
+    for (uint32_t row = 0; row < engine->node_count && engine->uncovered > 0; row++) {
         const struct engine_node *node = &engine->nodes[row];
-        if (node->instance.text[0] != '\0' && node->told_ns <= asked_ns) {
+        if (node->instance.text[0] != '\0' &&
+            (node->told_ns <= asked_ns || plan_enis_known(engine->planner, slice_of(node->name)))) {
             cover_row(engine, row);
         }
     }
@@ -190,7 +184,9 @@ void progress_event(struct engine *engine, const struct plan_event *event)
         }
         break;
     case PLAN_SWEEP:
-        cover_all(engine, event);
+        if (!event->enis.more) {
+            cover_swept(engine, event->enis.asked_ns);
+        }
         break;
     case PLAN_LEASE:
         engine->leader = event->leader;

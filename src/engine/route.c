@@ -28,9 +28,9 @@ void engine_run_plan(struct engine *engine, const struct plan_event *event)
     if (engine->witness) {
         engine->witness(engine->witness_of, event);
     }
-    progress_event(engine, event);
     account_event(engine, event);
     plan_step(engine->planner, event, &actions);
+    progress_event(engine, event); /* may ask what the planner knows now */
     engine->plan_events++;
     if (engine->clock_ns) {
         histogram_add(&engine->plan_seconds, (double)(engine->clock_ns() - before) / 1e9);

@@ -117,6 +117,7 @@ void engine_drain(struct engine *engine);
 
 void progress_init(struct engine *engine);
 void progress_done(struct engine *engine);
+/* After the planner has heard of it. */
 void progress_event(struct engine *engine, const struct plan_event *event);
 void progress_need_type(struct engine *engine, struct slice name);
 /* After a node event: what EC2 is to hear. False: nothing. Called until it says so. */

@@ -13,7 +13,9 @@
 #define IDENTIFIED UINT32_C(0x40000000)
 #define BRANCH UINT32_C(0x20000000)
 
-enum { SIZE_MIN = 1024 };
+/* A quarter stays empty, so that searches are short. Growing by quarters: half of it empty would be
+ * the largest waste of memory of all. */
+enum { SIZE_MIN = 64, GROWS = 4 };
 
 void pod_table_init(struct pod_table *table)
 {
@@ -23,7 +25,11 @@ void pod_table_init(struct pod_table *table)
 
 void pod_table_done(struct pod_table *table)
 {
-    table->rows = mem_resize(table->rows, 0, sizeof(*table->rows));
+    for (uint32_t i = 0; i < POD_SHARDS; i++) {
+        mem_free(table->shards[i].rows);
+        table->shards[i] = (struct pod_shard){ 0 };
+    }
+    table->count = 0;
     table->counts = mem_resize(table->counts, 0, sizeof(*table->counts));
     table->dirty = mem_resize(table->dirty, 0, sizeof(*table->dirty));
     interner_done(&table->nodes);
@@ -87,33 +93,49 @@ bool pod_table_changed(struct pod_table *table, struct slice *ret_node,
 
 /* ---- rows ---- */
 
-static uint32_t home(const struct pod_table *table, uint64_t key)
+static struct pod_shard *shard_of(const struct pod_table *table, uint64_t key)
 {
-    return (uint32_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (table->size - 1);
+    return (struct pod_shard *)&table->shards[key % POD_SHARDS];
 }
 
-static uint32_t place_row(struct pod_table *table, const struct pod_row *row)
+/* Where the search for a key begins. */
+static uint32_t home(const struct pod_shard *shard, uint64_t key)
 {
-    uint32_t at = home(table, row->key);
+    return (uint32_t)((key >> 32) * shard->size >> 32);
+}
 
-    while (table->rows[at].node != 0) {
-        at = (at + 1) & (table->size - 1);
+static uint32_t after(const struct pod_shard *shard, uint32_t at)
+{
+    return at + 1 < shard->size ? at + 1 : 0;
+}
+
+/* From one slot on to another, around the end. */
+static uint32_t distance(const struct pod_shard *shard, uint32_t from, uint32_t to)
+{
+    return to >= from ? to - from : to + shard->size - from;
+}
+
+static void place_row(struct pod_shard *shard, const struct pod_row *row)
+{
+    uint32_t at = home(shard, row->key);
+
+    while (shard->rows[at].node != 0) {
+        at = after(shard, at);
     }
-    table->rows[at] = *row;
-    return at;
+    shard->rows[at] = *row;
 }
 
-static void grow(struct pod_table *table)
+static void grow(struct pod_shard *shard)
 {
-    struct pod_row *old = table->rows;
-    uint32_t old_size = table->size;
+    struct pod_row *old = shard->rows;
+    uint32_t old_size = shard->size;
 
-    table->size = old_size ? old_size * 2 : SIZE_MIN;
-    table->rows = mem_resize(NULL, table->size, sizeof(*table->rows));
-    memset(table->rows, 0, table->size * sizeof(*table->rows));
+    shard->size = old_size ? old_size + old_size / GROWS : SIZE_MIN;
+    shard->rows = mem_resize(NULL, shard->size, sizeof(*shard->rows));
+    memset(shard->rows, 0, shard->size * sizeof(*shard->rows));
     for (uint32_t i = 0; i < old_size; i++) {
         if (old[i].node != 0) {
-            (void)place_row(table, &old[i]);
+            place_row(shard, &old[i]);
         }
     }
     mem_free(old);
@@ -121,64 +143,71 @@ static void grow(struct pod_table *table)
 
 static enum err add_row(struct pod_table *table, const struct pod_row *row, struct error *error)
 {
+    struct pod_shard *shard = shard_of(table, row->key);
+
     if (table->count == PODS_MAX) {
         return error_set(error, ERR_LIMIT, "more than %d pods", PODS_MAX);
     }
-    if (table->count + 1 > table->size / 4 * 3) {
-        grow(table);
+    if (shard->count + 1 > shard->size / 4 * 3) {
+        grow(shard);
     }
-    (void)place_row(table, row);
+    place_row(shard, row);
+    shard->count++;
     table->count++;
     count(table, row, 1);
     return ERR_OK;
 }
 
 /* Closes the gap, so that a search never meets one too early. */
-static void remove_row(struct pod_table *table, uint32_t gap)
+static void remove_row(struct pod_table *table, struct pod_row *row)
 {
-    uint32_t mask = table->size - 1;
+    struct pod_shard *shard = shard_of(table, row->key);
+    uint32_t gap = (uint32_t)(row - shard->rows);
 
-    count(table, &table->rows[gap], UINT32_MAX);
+    count(table, row, UINT32_MAX);
+    shard->count--;
     table->count--;
-    for (uint32_t at = (gap + 1) & mask; table->rows[at].node != 0; at = (at + 1) & mask) {
-        uint32_t wanted = home(table, table->rows[at].key);
-        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
-            table->rows[gap] = table->rows[at];
+    for (uint32_t at = after(shard, gap); shard->rows[at].node != 0; at = after(shard, at)) {
+        uint32_t wanted = home(shard, shard->rows[at].key);
+        if (distance(shard, wanted, at) >= distance(shard, gap, at)) {
+            shard->rows[gap] = shard->rows[at];
             gap = at;
         }
     }
-    table->rows[gap] = (struct pod_row){ 0 };
+    shard->rows[gap] = (struct pod_row){ 0 };
 }
 
-static uint32_t find_identified(const struct pod_table *table, uint64_t key)
+static struct pod_row *find_identified(const struct pod_table *table, uint64_t key)
 {
-    if (table->size == 0) {
-        return INDEX_NONE;
+    const struct pod_shard *shard = shard_of(table, key);
+
+    if (shard->size == 0) {
+        return NULL;
     }
-    for (uint32_t at = home(table, key); table->rows[at].node != 0;
-         at = (at + 1) & (table->size - 1)) {
-        if (table->rows[at].key == key && (table->rows[at].node & IDENTIFIED)) {
-            return at;
+    for (uint32_t at = home(shard, key); shard->rows[at].node != 0; at = after(shard, at)) {
+        if (shard->rows[at].key == key && (shard->rows[at].node & IDENTIFIED)) {
+            return &shard->rows[at];
         }
     }
-    return INDEX_NONE;
+    return NULL;
 }
 
 /* Of the rows of that name on that node which no event has named yet: best the one with the same
  * address, else one without any, else any. */
-static uint32_t find_nameless(const struct pod_table *table, uint64_t key, uint32_t ip)
+static struct pod_row *find_nameless(const struct pod_table *table, uint64_t key, uint32_t ip)
 {
-    uint32_t best = INDEX_NONE, best_rank = 0;
+    const struct pod_shard *shard = shard_of(table, key);
+    struct pod_row *best = NULL;
+    uint32_t best_rank = 0;
 
-    if (table->size == 0) {
-        return INDEX_NONE;
+    if (shard->size == 0) {
+        return NULL;
     }
-    for (uint32_t at = home(table, key); table->rows[at].node != 0;
-         at = (at + 1) & (table->size - 1)) {
-        const struct pod_row *row = &table->rows[at];
+    for (uint32_t at = home(shard, key); shard->rows[at].node != 0; at = after(shard, at)) {
+        struct pod_row *row = &shard->rows[at];
         uint32_t rank = row->ip == ip ? 3 : row->ip == 0 ? 2 : 1;
         if (row->key == key && !(row->node & IDENTIFIED) && rank > best_rank) {
-            best = at;
+            best = row;
             best_rank = rank;
         }
     }
@@ -189,7 +218,7 @@ static uint32_t find_nameless(const struct pod_table *table, uint64_t key, uint3
 
 static uint64_t name_key(struct slice node, struct slice name)
 {
-    return slice_hash(node) * 31 + slice_hash(name);
+    return slice_hash_quick(node) * 31 + slice_hash_quick(name);
 }
 
 static uint32_t ip_of(struct slice text)
@@ -199,7 +228,7 @@ static uint32_t ip_of(struct slice text)
     if (text.len == 0 || (slice_ipv4(text, &ip) == ERR_OK && ip != 0)) {
         return ip;
     }
-    return (uint32_t)slice_hash(text) | 1;
+    return (uint32_t)slice_hash_quick(text) | 1;
 }
 
 enum err pod_table_row(struct pod_table *table, struct slice name, struct slice ip,
@@ -212,51 +241,50 @@ enum err pod_table_row(struct pod_table *table, struct slice name, struct slice 
     return add_row(table, &row, error);
 }
 
-static uint32_t find_pod(const struct pod_table *table, enum kube_change change,
-                         const struct kube_pod *pod, uint32_t ip)
+static struct pod_row *find_pod(const struct pod_table *table, enum kube_change change,
+                                const struct kube_pod *pod, uint32_t ip)
 {
-    uint32_t at = find_identified(table, slice_hash(pod->uid));
+    struct pod_row *row = find_identified(table, slice_hash_quick(pod->uid));
 
     /* What is added now cannot be among those that a list brought before. */
-    if (at == INDEX_NONE && change != KUBE_ADDED) {
-        at = find_nameless(table, name_key(pod->node, pod->name), ip);
+    if (!row && change != KUBE_ADDED) {
+        row = find_nameless(table, name_key(pod->node, pod->name), ip);
     }
-    return at;
+    return row;
 }
 
 enum err pod_table_apply(struct pod_table *table, enum kube_change change,
                          const struct kube_pod *pod, struct error *error)
 {
     uint32_t ip = ip_of(pod->ip);
-    uint32_t at = find_pod(table, change, pod, ip);
+    struct pod_row *old = find_pod(table, change, pod, ip);
     bool leaves = change == KUBE_DELETED || pod->host_network || pod->finished ||
                   pod->node.len == 0;
 
     if (leaves) {
-        if (at != INDEX_NONE) {
-            remove_row(table, at);
+        if (old) {
+            remove_row(table, old);
         }
         return ERR_OK;
     }
     struct pod_row row = {
-        .key = slice_hash(pod->uid),
+        .key = slice_hash_quick(pod->uid),
         .ip = ip,
         .node = node_handle(table, pod->node) | IN_USE | IDENTIFIED | (pod->branch ? BRANCH : 0),
     };
-    if (at == INDEX_NONE) {
+    if (!old) {
         return add_row(table, &row, error);
     }
-    struct pod_row old = table->rows[at];
-    if (old.key == row.key && old.ip == row.ip && old.node == row.node) {
+    if (old->key == row.key && old->ip == row.ip && old->node == row.node) {
         return ERR_OK;
     }
-    if (old.key == row.key) {
-        count(table, &old, UINT32_MAX);
-        table->rows[at] = row;
-        count(table, &row, 1);
+    if (old->key == row.key) {
+        count(table, old, UINT32_MAX);
+        *old = row;
+        count(table, old, 1);
         return ERR_OK;
     }
-    remove_row(table, at);
+    remove_row(table, old);
     return add_row(table, &row, error);
 }
 

@@ -23,14 +23,23 @@ struct pod_row {
     uint32_t node; /* handle and flags; 0: an empty slot */
 };
 
+/* A table of its own for each part of the keys: they grow one after the other, and only one of them
+ * is there twice meanwhile. */
+struct pod_shard {
+    struct pod_row *rows;
+    uint32_t size, count;
+};
+
+enum { POD_SHARDS = 16 };
+
 struct pod_counts {
     uint32_t holding, waiting, branch;
     bool dirty; /* in the list of those to tell */
 };
 
 struct pod_table {
-    struct pod_row *rows;
-    uint32_t size, count;
+    struct pod_shard shards[POD_SHARDS];
+    uint32_t count; /* pods in all of them */
     struct interner nodes;
     struct pod_counts *counts;
     uint32_t counts_capacity;

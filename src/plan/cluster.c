@@ -225,7 +225,6 @@ void cluster_free_node(struct planner *p, struct node_row *node)
     enis_clear(p, node);
     mem_free(node->enis);
     node->enis = NULL;
-    node->eni_capacity = 0;
     strings_drop(&p->strings, node->groups);
     strings_drop(&p->strings, node->eniconfig);
     strings_drop(&p->strings, node->name);

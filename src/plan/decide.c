@@ -592,7 +592,9 @@ static bool is_complete(struct planner *p, uint32_t handle)
                                        "Headroom does nothing for this node",
                                        SLICE_ARG(plan_text(p, p->types[node->type].name))));
     }
-    if (!node->enis_known) {
+    if (!node->enis_known && plan_sweep_coming(p)) {
+        plan_wake(p, handle, p->sweep_sent_ns + SWEEP_NS); /* it will name them all */
+    } else if (!node->enis_known) {
         (void)plan_observe(p, handle, URGENT_REFRESH);
     }
     return p->have_agent && p->have_subnets && node->type != NONE && p->types[node->type].known &&

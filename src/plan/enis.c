@@ -48,18 +48,25 @@ void enis_clear(struct planner *p, struct node_row *node)
     node->eni_count = 0;
 }
 
-static struct node_eni *add_eni(struct planner *p, struct node_row *node, struct slice pool)
+/* Takes over what `eni` holds. */
+static struct node_eni *add_eni(struct planner *p, struct node_row *node,
+                                const struct node_eni *eni)
 {
-    mem_reserve(&node->enis, &node->eni_capacity, node->eni_count + 1, sizeof(*node->enis));
-    struct node_eni *eni = &node->enis[node->eni_count++];
-    *eni = (struct node_eni){ .pool = strings_hold(&p->strings, pool) };
+    node->enis = mem_resize(node->enis, (size_t)node->eni_count + 1, sizeof(*node->enis));
+    struct node_eni *added = &node->enis[node->eni_count++];
+    *added = *eni;
     count_own(p, eni->pool, true);
-    return eni;
+    return added;
 }
 
 static uint16_t small(uint32_t n)
 {
     return n < UINT16_MAX ? (uint16_t)n : UINT16_MAX;
+}
+
+static uint8_t tiny(uint32_t n)
+{
+    return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
 }
 
 /* Slots that eligible ENIs other than this one offer, in the agent's way of counting. */
@@ -99,14 +106,13 @@ void enis_find_adoption(struct planner *p, struct node_row *node)
 }
 
 struct facts {
-    const struct eni *eni;
     struct slice pool;
     bool ours, owner, instance, no_manage;
 };
 
 static struct facts facts_of(const struct eni *eni)
 {
-    struct facts facts = { .eni = eni, .pool = { "", 0 } };
+    struct facts facts = { .pool = { "", 0 } };
     struct slice value;
 
     facts.ours = pair_find(eni->tags, eni->tag_count, SLICE(TAG_INTENT), &value);
@@ -121,41 +127,79 @@ static struct facts facts_of(const struct eni *eni)
     return facts;
 }
 
-static void set_eni(struct planner *p, struct node_eni *row, const struct facts *facts,
-                    const struct node_eni *old)
-{
-    const struct eni *eni = facts->eni;
-
-    row->id = eni->id;
-    row->subnet = subnet_handle(p, &eni->subnet);
-    row->ips = small(eni->ip_count);
-    row->prefixes = small(eni->prefix_count);
-    row->device_index = (uint8_t)(eni->device_index < UINT8_MAX ? eni->device_index : UINT8_MAX);
-    row->card = (uint8_t)(eni->card < UINT8_MAX ? eni->card : UINT8_MAX);
-    row->type = (uint8_t)eni->type;
-    row->ours = facts->ours;
-    row->unmanaged = facts->no_manage ||
-                     (!facts->instance && !p->agent.manage_untagged && eni->device_index > 0);
-    row->owner_tag = facts->owner;
-    row->instance_tag = facts->instance;
-    row->delete_on_termination = eni->delete_on_termination;
-    row->since_ns = old ? old->since_ns : p->now_ns;
-    row->told = old && old->told;
-    row->unseen = old ? old->unseen : 0;
-    row->unseen_ns = old ? old->unseen_ns : 0;
-    /* Addresses that we did not give: the agent works with it. */
-    row->adopted = old && (old->adopted || row->ips > old->ips || row->prefixes > old->prefixes);
-}
-
-static void set_groups(struct planner *p, struct node_row *node, const struct eni *primary)
+static uint32_t join_groups(struct planner *p, const struct eni *eni)
 {
     struct slice joined = { "", 0 };
 
-    for (uint32_t i = 0; i < primary->group_count; i++) {
+    for (uint32_t i = 0; i < eni->group_count; i++) {
         joined = arena_printf(&p->arena, "%.*s%s%s", SLICE_ARG(joined), i > 0 ? "," : "",
-                              primary->groups[i].text);
+                              eni->groups[i].text);
     }
-    strings_set(&p->strings, &node->groups, joined);
+    return strings_hold(&p->strings, joined);
+}
+
+static bool is_primary(const struct node_eni *eni)
+{
+    return eni->device_index == 0 && eni->card == 0;
+}
+
+bool enis_see(struct planner *p, const struct eni *eni, struct seen_eni *ret)
+{
+    if (eni->type == ENI_BRANCH || eni->status == ENI_DETACHING) {
+        return false; /* a branch has no slot of the instance; what is leaving has none soon */
+    }
+    struct facts facts = facts_of(eni);
+    *ret = (struct seen_eni){
+        .instance = eni->instance,
+        .eni = {
+            .id = eni->id,
+            .subnet = subnet_handle(p, &eni->subnet),
+            .ips = small(eni->ip_count),
+            .prefixes = small(eni->prefix_count),
+            .device_index = tiny(eni->device_index),
+            .card = tiny(eni->card),
+            .type = (uint8_t)eni->type,
+            .ours = facts.ours,
+            .unmanaged = facts.no_manage || (!facts.instance && !p->agent.manage_untagged &&
+                                             eni->device_index > 0),
+            .owner_tag = facts.owner,
+            .instance_tag = facts.instance,
+            .delete_on_termination = eni->delete_on_termination,
+            .pool = strings_hold(&p->strings, facts.pool),
+        },
+    };
+    ret->groups = is_primary(&ret->eni) ? join_groups(p, eni) : 0;
+    return true;
+}
+
+void enis_unsee(struct planner *p, struct seen_eni *seen)
+{
+    strings_drop(&p->strings, seen->eni.pool);
+    strings_drop(&p->strings, seen->groups);
+    *seen = (struct seen_eni){ 0 };
+}
+
+/* What earlier reads and our own doing have shown of it. */
+static void recall(const struct planner *p, struct node_eni *eni, const struct node_eni *old)
+{
+    eni->since_ns = old ? old->since_ns : p->now_ns;
+    eni->told = old && old->told;
+    eni->unseen = old ? old->unseen : 0;
+    eni->unseen_ns = old ? old->unseen_ns : 0;
+    /* Addresses that we did not give: the agent works with it. */
+    eni->adopted = old && (old->adopted || eni->ips > old->ips || eni->prefixes > old->prefixes);
+}
+
+static void take_seen(struct planner *p, struct node_row *node, struct seen_eni *seen,
+                      const struct node_eni *old)
+{
+    recall(p, add_eni(p, node, &seen->eni), old);
+    leftover_drop(p, &seen->eni.id);
+    if (is_primary(&seen->eni)) {
+        strings_drop(&p->strings, node->groups);
+        node->groups = seen->groups;
+    }
+    *seen = (struct seen_eni){ 0 };
 }
 
 static bool was_handed_back(const struct planner *p, const struct node_eni *old)
@@ -168,10 +212,8 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
                          uint64_t asked_ns)
 {
     if (old->provisional && asked_ns < old->since_ns + LAG_NS) {
-        struct node_eni *kept = add_eni(p, node, plan_text(p, old->pool));
-        uint32_t pool = kept->pool;
-        *kept = *old;
-        kept->pool = pool;
+        struct node_eni *kept = add_eni(p, node, old);
+        kept->pool = strings_hold(&p->strings, plan_text(p, old->pool));
         return;
     }
     if (was_handed_back(p, old)) {
@@ -187,9 +229,8 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
     }
 }
 
-/* All ENIs of one node, from one read. */
-static void replace(struct planner *p, uint32_t handle, const struct eni *const *enis,
-                    uint32_t count, uint64_t asked_ns)
+void enis_replace(struct planner *p, uint32_t handle, struct seen_eni *const *seen, uint32_t count,
+                  uint64_t asked_ns)
 {
     struct node_row *node = &p->nodes[handle];
     struct node_eni *old = node->enis;
@@ -197,22 +238,14 @@ static void replace(struct planner *p, uint32_t handle, const struct eni *const 
     bool primary = false;
 
     if (node->enis_known && asked_ns < node->enis_asked_ns) {
-        return;
+        return; /* overtaken by a later read */
     }
     node->enis = NULL;
-    node->eni_count = node->eni_capacity = 0;
+    node->eni_count = 0;
     struct node_row before = { .enis = old, .eni_count = old_count };
     for (uint32_t i = 0; i < count; i++) {
-        if (enis[i]->type == ENI_BRANCH || enis[i]->status == ENI_DETACHING) {
-            continue; /* a branch has no slot of the instance; what is leaving has none soon */
-        }
-        struct facts facts = facts_of(enis[i]);
-        set_eni(p, add_eni(p, node, facts.pool), &facts, enis_find(&before, &enis[i]->id));
-        leftover_drop(p, &enis[i]->id);
-        if (enis[i]->device_index == 0 && enis[i]->card == 0) {
-            primary = enis[i]->subnet.text[0] != '\0';
-            set_groups(p, node, enis[i]);
-        }
+        primary |= is_primary(&seen[i]->eni) && seen[i]->eni.subnet != NONE;
+        take_seen(p, node, seen[i], enis_find(&before, &seen[i]->eni.id));
     }
     for (uint32_t i = 0; i < old_count; i++) {
         if (!enis_find(node, &old[i].id)) {
@@ -232,87 +265,34 @@ static void replace(struct planner *p, uint32_t handle, const struct eni *const 
     plan_dirty(p, handle);
 }
 
-/* The node whose instance the ENI names; NONE: there is no such one. */
-static uint32_t owner_of(const struct planner *p, const struct eni *eni)
-{
-    struct slice id = aws_id_slice(&eni->instance);
-
-    return id.len == 0 ? NONE : index_find(&p->node_instances, p, id);
-}
-
-/* Calls replace for each node that ENIs name: ENIs of one instance need not stand together. */
-static void replace_all(struct planner *p, const struct eni *enis, uint32_t count,
-                        uint64_t asked_ns)
-{
-    uint32_t *owner = ARENA_ARRAY(&p->arena, uint32_t, count);
-    uint32_t *starts = ARENA_ARRAY(&p->arena, uint32_t, (size_t)p->node_count + 1);
-
-    for (uint32_t i = 0; i < count; i++) {
-        owner[i] = owner_of(p, &enis[i]);
-        if (owner[i] != NONE) {
-            starts[owner[i] + 1]++;
-        }
-    }
-    for (uint32_t i = 0; i < p->node_count; i++) {
-        starts[i + 1] += starts[i];
-    }
-    const struct eni **sorted = ARENA_ARRAY(&p->arena, const struct eni *, count);
-    uint32_t *at = ARENA_ARRAY(&p->arena, uint32_t, (size_t)p->node_count + 1);
-    memcpy(at, starts, p->node_count * sizeof(*at));
-    for (uint32_t i = 0; i < count; i++) {
-        if (owner[i] != NONE) {
-            sorted[at[owner[i]]++] = &enis[i];
-        }
-    }
-    for (uint32_t i = 0; i < p->node_count; i++) {
-        if (starts[i + 1] > starts[i]) {
-            replace(p, i, sorted + starts[i], starts[i + 1] - starts[i], asked_ns);
-        }
-    }
-}
-
 void enis_observe(struct planner *p, const struct plan_event *event)
 {
     uint32_t count = event->enis.count;
+    struct seen_eni *seen = ARENA_ARRAY(&p->arena, struct seen_eni, count);
+    struct seen_eni **of_node = ARENA_ARRAY(&p->arena, struct seen_eni *, count);
     uint32_t *owner = ARENA_ARRAY(&p->arena, uint32_t, count);
-    const struct eni **enis = ARENA_ARRAY(&p->arena, const struct eni *, count);
 
     for (uint32_t i = 0; i < count; i++) {
-        owner[i] = owner_of(p, &event->enis.enis[i]);
+        const struct eni *eni = &event->enis.enis[i];
+        bool counts = eni->instance.text[0] != '\0' && enis_see(p, eni, &seen[i]);
+        owner[i] = counts ? index_find(&p->node_instances, p, aws_id_slice(&eni->instance)) : NONE;
     }
     for (uint32_t i = 0; i < event->enis.instance_count; i++) {
         const struct aws_id *instance = &event->enis.instances[i];
         uint32_t handle = index_find(&p->node_instances, p, aws_id_slice(instance));
         uint32_t own = 0;
-        if (handle == NONE) {
-            continue;
-        }
-        for (uint32_t j = 0; j < count; j++) {
+        for (uint32_t j = 0; handle != NONE && j < count; j++) {
             if (owner[j] == handle) {
-                enis[own++] = &event->enis.enis[j];
+                of_node[own++] = &seen[j];
             }
         }
-        replace(p, handle, enis, own, event->enis.asked_ns);
-    }
-}
-
-void enis_sweep(struct planner *p, const struct plan_event *event)
-{
-    const struct eni *enis = event->enis.enis;
-    uint64_t asked_ns = event->enis.asked_ns;
-
-    replace_all(p, enis, event->enis.count, asked_ns);
-    for (uint32_t i = 0; i < event->enis.count; i++) {
-        if (enis[i].status == ENI_AVAILABLE && enis[i].instance.text[0] == '\0') {
-            leftover_found(p, &enis[i]);
+        if (handle != NONE) {
+            enis_replace(p, handle, of_node, own, event->enis.asked_ns);
         }
     }
-    leftover_swept(p, asked_ns);
-    subnet_map(p, enis, event->enis.count, asked_ns);
-    if (p->leader && asked_ns >= p->leader_ns) {
-        p->swept = true;
+    for (uint32_t i = 0; i < count; i++) {
+        enis_unsee(p, &seen[i]);
     }
-    p->swept_ns = asked_ns;
 }
 
 void enis_attached(struct planner *p, const struct order *order)
@@ -324,17 +304,20 @@ void enis_attached(struct planner *p, const struct order *order)
     }
     assert(order->eni.text[0]);
     leftover_drop(p, &order->eni);
-    struct node_eni *eni = enis_find(node, &order->eni);
-    if (!eni) {
-        eni = add_eni(p, node, order->pool == NONE ? SLICE("") : p->pools[order->pool].pool.name);
-        eni->since_ns = p->now_ns;
-        eni->provisional = true;
-        eni->id = order->eni;
-        eni->subnet = order->subnet;
-        eni->ips = small(order->ips);
-        eni->prefixes = small(order->prefixes);
-        eni->device_index = (uint8_t)order->device_index;
-        eni->ours = true;
-        eni->instance_tag = true;
+    if (!enis_find(node, &order->eni)) {
+        struct slice pool = order->pool == NONE ? SLICE("") : p->pools[order->pool].pool.name;
+        struct node_eni eni = {
+            .id = order->eni,
+            .subnet = order->subnet,
+            .pool = strings_hold(&p->strings, pool),
+            .since_ns = p->now_ns,
+            .provisional = true,
+            .ips = small(order->ips),
+            .prefixes = small(order->prefixes),
+            .device_index = (uint8_t)order->device_index,
+            .ours = true,
+            .instance_tag = true,
+        };
+        (void)add_eni(p, node, &eni);
     }
 }

@@ -78,14 +78,14 @@ void leftover_found(struct planner *p, const struct eni *eni)
 }
 
 /* What a complete sweep no longer shows, or no longer shows as unattached, is settled; a fresh one
- * may be missing. */
-void leftover_swept(struct planner *p, uint64_t asked_ns)
+ * may be missing. began_ns: when its first page came. */
+void leftover_swept(struct planner *p, uint64_t asked_ns, uint64_t began_ns)
 {
     const uint64_t lag_ns = 15 * SECOND_NS;
 
     for (uint32_t i = 0; i < p->leftover_count; i++) {
         struct leftover *leftover = &p->leftovers[i];
-        if (leftover->live && !leftover->ordered && leftover->seen_ns < p->now_ns &&
+        if (leftover->live && !leftover->ordered && leftover->seen_ns < began_ns &&
             leftover->since_ns + lag_ns < asked_ns) {
             leftover->live = false;
         }

@@ -109,6 +109,7 @@ void plan_free(struct planner *p)
     mem_free(p->leftovers);
     mem_free(p->dirty);
     mem_free(p->actions);
+    sweep_drop(p);
     index_done(&p->node_names);
     index_done(&p->node_instances);
     index_done(&p->subnet_ids);
@@ -250,7 +251,12 @@ void plan_sweep(struct planner *p, uint64_t apart_ns)
 /* The one without which nothing is done: asked for again while no answer comes. */
 static uint64_t first_sweep_ns(const struct planner *p)
 {
-    return p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + 15 * SECOND_NS;
+    return p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + SWEEP_NS;
+}
+
+bool plan_sweep_coming(const struct planner *p)
+{
+    return p->leader && !p->swept && p->sweep_sent_ns != 0 && p->now_ns < first_sweep_ns(p);
 }
 
 static void send_sweep(struct planner *p)
@@ -345,7 +351,7 @@ static void dispatch(struct planner *p, const struct plan_event *event)
         enis_observe(p, event);
         break;
     case PLAN_SWEEP:
-        enis_sweep(p, event);
+        sweep_page(p, event);
         break;
     case PLAN_TYPE:
         cluster_type_limits(p, &event->type);

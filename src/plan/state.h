@@ -26,6 +26,9 @@
 /* From attach to adoption at most: the agent's reconcile, its loop and the attach itself. */
 #define ADOPTION_NS (75 * SECOND_NS)
 
+/* A sweep has an answer by then, or never gets one. */
+#define SWEEP_NS (15 * SECOND_NS)
+
 enum {
     NONE = INDEX_NONE,
     PREFIX_IPS = 16,        /* addresses of a /28 */
@@ -61,7 +64,7 @@ struct subnet_row {
     uint32_t reservation_count, reservation_capacity;
 
     double fast_per_s, slow_per_s, long_per_s; /* decline of `available` without our own doing */
-    uint64_t declined_ns;          /* the last read that showed a decline */
+    uint64_t declined_ns;                      /* the last read that showed a decline */
     uint64_t declining_ns; /* since when reads show declines without a long break; 0: none */
 
     uint64_t refused_ns;       /* EC2 said full: only a read that began later reopens */
@@ -161,6 +164,13 @@ struct node_eni {
     struct aws_id id;
 };
 
+/* An ENI of a read that no node has taken yet; holds its strings. */
+struct seen_eni {
+    struct aws_id instance;
+    struct node_eni eni;
+    uint32_t groups; /* string: of a primary ENI, joined by commas */
+};
+
 enum node_want { WANT_NOTHING, WANT_FILLED, WANT_BARE, WANT_ASSIGN };
 
 struct node_row {
@@ -171,8 +181,8 @@ struct node_row {
     uint32_t *labels; /* key, value, key, value ...: strings */
     uint32_t label_count;
     uint32_t max_pods, holding, waiting, branch;
-    struct node_eni *enis;
-    uint32_t eni_count, eni_capacity;
+    struct node_eni *enis; /* no room beyond them: there are as many arrays as nodes */
+    uint32_t eni_count;
     uint32_t groups;          /* string: the primary ENI's, joined by commas */
     uint32_t holding_at_read; /* pods when the ENIs were read */
     uint64_t enis_asked_ns, observe_sent_ns;
@@ -235,6 +245,21 @@ struct leftover {
     bool live, ordered, doomed; /* an order works on it; it is to be deleted whatever its node needs
                                  */
     uint32_t tries;
+};
+
+/* Addresses in use in a subnet: a bit for each of the 65,536 of which the subnet is a part. */
+struct address_map {
+    uint8_t *used; /* NULL: none */
+    uint32_t base;
+};
+
+/* A sweep of which some pages have come. What nodes have changes when it is whole. */
+struct sweep {
+    struct seen_eni *enis;
+    uint32_t eni_count, eni_capacity;
+    struct address_map *maps; /* by subnet */
+    uint32_t map_count;
+    uint64_t began_ns; /* when the first page came */
 };
 
 struct type_row {
@@ -308,6 +333,7 @@ struct planner {
     uint32_t active[URGENCY_COUNT];
     struct leftover *leftovers;
     uint32_t leftover_count, leftover_capacity;
+    struct sweep sweep;
 
     uint32_t *dirty;
     uint32_t dirty_count, dirty_capacity;
@@ -336,6 +362,7 @@ struct slice plan_cluster(const struct planner *p);
 bool plan_observe(struct planner *p, uint32_t node, enum urgency urgency);
 void plan_observe_subnets(struct planner *p, uint64_t apart_ns);
 void plan_sweep(struct planner *p, uint64_t apart_ns);
+bool plan_sweep_coming(const struct planner *p); /* the first one under this lease */
 
 /* ---- cluster.c: what Kubernetes shows ---- */
 
@@ -378,7 +405,10 @@ uint64_t pools_next_ns(const struct planner *p, uint32_t pool); /* when a token 
 
 uint32_t subnet_handle(struct planner *p, const struct aws_id *id);
 void subnet_observe(struct planner *p, const struct plan_event *event);
-void subnet_map(struct planner *p, const struct eni *enis, uint32_t count, uint64_t asked_ns);
+/* The addresses of an ENI of the sweep that is under way, and what all of them leave. */
+void subnet_note_eni(struct planner *p, const struct eni *eni);
+void subnet_map(struct planner *p, uint64_t asked_ns);
+void subnet_drop_map(struct sweep *sweep, uint32_t subnet);
 /* For plain use: as observed, less what is in flight and what reservations keep. */
 uint32_t subnet_free(const struct subnet_row *s);
 uint32_t subnet_blocks(const struct subnet_row *s);
@@ -395,13 +425,23 @@ void subnet_tick(struct planner *p);
 /* ---- enis.c: what nodes have ---- */
 
 void enis_observe(struct planner *p, const struct plan_event *event);
-void enis_sweep(struct planner *p, const struct plan_event *event);
+/* An ENI of an instance as a read shows it. False: it says nothing about the instance's slots. */
+bool enis_see(struct planner *p, const struct eni *eni, struct seen_eni *ret);
+/* All ENIs of one node, from one read; takes what they hold. */
+void enis_replace(struct planner *p, uint32_t node, struct seen_eni *const *seen, uint32_t count,
+                  uint64_t asked_ns);
+void enis_unsee(struct planner *p, struct seen_eni *seen); /* nobody has taken it */
 /* An ENI that a result says is attached now. */
 void enis_attached(struct planner *p, const struct order *order);
 void enis_clear(struct planner *p, struct node_row *node);
 struct node_eni *enis_find(struct node_row *node, const struct aws_id *id);
 /* What only the agent can have done shows that it has adopted an ENI. */
 void enis_find_adoption(struct planner *p, struct node_row *node);
+
+/* ---- sweep.c: every ENI of the VPC, page by page ---- */
+
+void sweep_page(struct planner *p, const struct plan_event *event);
+void sweep_drop(struct planner *p);
 
 /* ---- node.c: arithmetic ---- */
 
@@ -507,7 +547,7 @@ void leftover_found(struct planner *p, const struct eni *eni);
 struct leftover *leftover_add(struct planner *p, const struct aws_id *eni, uint32_t node,
                               uint32_t subnet, uint32_t ips, uint32_t prefixes, uint32_t pool);
 void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted, bool settled);
-void leftover_swept(struct planner *p, uint64_t asked_ns);
+void leftover_swept(struct planner *p, uint64_t asked_ns, uint64_t began_ns);
 void leftover_drop(struct planner *p, const struct aws_id *eni);
 void leftover_release(struct planner *p, const struct aws_id *eni);
 struct leftover *leftover_of(const struct planner *p, uint32_t node); /* one to finish; NULL: none

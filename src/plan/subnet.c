@@ -462,54 +462,68 @@ void subnet_observe(struct planner *p, const struct plan_event *event)
 
 /* ---- blocks ---- */
 
-struct map {
-    uint8_t *used; /* a bit for each address; NULL: larger than a VPC's largest subnet */
-    uint32_t base, size;
-};
+enum { MAP_SIZE = 65536 }; /* a VPC's largest subnet */
 
-static void mark(struct map *map, uint32_t ip, uint32_t count)
+static struct address_map *map_of(struct sweep *sweep, uint32_t subnet, uint32_t base)
+{
+    mem_reserve(&sweep->maps, &sweep->map_count, subnet + 1, sizeof(*sweep->maps));
+    struct address_map *map = &sweep->maps[subnet];
+    if (!map->used) {
+        map->used = mem_resize(NULL, MAP_SIZE / 8, 1);
+        memset(map->used, 0, MAP_SIZE / 8);
+        map->base = base & ~UINT32_C(0xFFFF);
+    }
+    return map;
+}
+
+static void mark(struct address_map *map, uint32_t ip, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = ip - map->base + i;
-        if (map->used && at < map->size) {
+        if (at < MAP_SIZE) {
             map->used[at / 8] = (uint8_t)(map->used[at / 8] | (1U << (at % 8)));
         }
     }
 }
 
-static uint32_t count_blocks(const struct map *map)
+void subnet_note_eni(struct planner *p, const struct eni *eni)
+{
+    uint32_t subnet = subnet_handle(p, &eni->subnet);
+
+    if (subnet == NONE) {
+        return;
+    }
+    struct address_map *map = map_of(&p->sweep, subnet, eni->primary_ip);
+    mark(map, eni->primary_ip, 1);
+    for (uint32_t i = 0; i < eni->ip_count; i++) {
+        mark(map, eni->ips[i], 1);
+    }
+    for (uint32_t i = 0; i < eni->prefix_count; i++) {
+        mark(map, eni->prefixes[i], PREFIX_IPS);
+    }
+}
+
+static uint32_t count_blocks(const struct address_map *map, uint32_t first, uint32_t size)
 {
     uint32_t blocks = 0;
 
-    for (uint32_t at = 0; at + PREFIX_IPS <= map->size; at += PREFIX_IPS) {
+    for (uint32_t at = first; at + PREFIX_IPS <= first + size; at += PREFIX_IPS) {
         blocks += map->used[at / 8] == 0 && map->used[at / 8 + 1] == 0;
     }
     return blocks;
 }
 
-static struct map new_map(struct planner *p, const struct subnet_row *s)
-{
-    enum { LARGEST = 65536 };
-    struct map map = { .base = s->cidr.base, .size = size_of(s->cidr) };
-
-    if (s->known && map.size >= PREFIX_IPS && map.size <= LARGEST) {
-        map.used = arena_alloc(&p->arena, map.size / 8);
-        mark(&map, map.base, SUBNET_RESERVED - 1);
-        mark(&map, map.base + map.size - 1, 1);
-    }
-    return map;
-}
-
 /* Free addresses in reservations; then nobody takes a block from an explicit one by itself. */
-static void apply_reservations(struct subnet_row *s, struct map *map)
+static void apply_reservations(struct subnet_row *s, struct address_map *map)
 {
     s->held_back = 0;
     for (uint32_t i = 0; i < s->reservation_count; i++) {
         const struct cidr_reservation *kept = &s->reservations[i];
         uint32_t size = size_of(kept->cidr);
         for (uint32_t j = 0; j < size; j++) {
-            uint32_t at = kept->cidr.base + j - map->base;
-            s->held_back += at < map->size && !(map->used[at / 8] >> (at % 8) & 1);
+            uint32_t inside = kept->cidr.base + j - s->cidr.base;
+            uint32_t at = s->cidr.base - map->base + inside;
+            s->held_back += inside < size_of(s->cidr) && !(map->used[at / 8] >> (at % 8) & 1);
         }
         if (!kept->prefix) {
             mark(map, kept->cidr.base, size);
@@ -517,39 +531,44 @@ static void apply_reservations(struct subnet_row *s, struct map *map)
     }
 }
 
-void subnet_map(struct planner *p, const struct eni *enis, uint32_t count, uint64_t asked_ns)
+static void map_one(struct planner *p, uint32_t subnet, uint64_t asked_ns)
 {
-    struct map *maps = ARENA_ARRAY(&p->arena, struct map, p->subnet_count);
+    struct subnet_row *s = &p->subnets[subnet];
+    struct address_map *map = map_of(&p->sweep, subnet, s->cidr.base);
+    uint32_t size = size_of(s->cidr);
+    uint32_t first = s->cidr.base - map->base;
 
-    for (uint32_t i = 0; i < p->subnet_count; i++) {
-        maps[i] = new_map(p, &p->subnets[i]);
+    if (first >= MAP_SIZE || size > MAP_SIZE - first) {
+        return; /* its ENIs' addresses are not its own */
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t handle = index_find(&p->subnet_ids, p, aws_id_slice(&enis[i].subnet));
-        if (handle == NONE) {
-            continue;
-        }
-        mark(&maps[handle], enis[i].primary_ip, 1);
-        for (uint32_t j = 0; j < enis[i].ip_count; j++) {
-            mark(&maps[handle], enis[i].ips[j], 1);
-        }
-        for (uint32_t j = 0; j < enis[i].prefix_count; j++) {
-            mark(&maps[handle], enis[i].prefixes[j], PREFIX_IPS);
-        }
+    mark(map, s->cidr.base, SUBNET_RESERVED - 1);
+    mark(map, s->cidr.base + size - 1, 1);
+    apply_reservations(s, map);
+    s->blocks = count_blocks(map, first, size);
+    s->mapped = true;
+    if (s->refused_blocks && asked_ns > s->refused_blocks_ns && s->blocks == 0) {
+        s->refused_blocks_ns = asked_ns; /* confirmed */
     }
+    subnet_settle(p, subnet);
+}
+
+void subnet_map(struct planner *p, uint64_t asked_ns)
+{
     for (uint32_t i = 0; i < p->subnet_count; i++) {
         struct subnet_row *s = &p->subnets[i];
         s->mapped_ns = s->known ? asked_ns : s->mapped_ns;
-        if (!maps[i].used) {
-            continue;
+        if (s->known && size_of(s->cidr) >= PREFIX_IPS) {
+            map_one(p, i, asked_ns);
         }
-        apply_reservations(s, &maps[i]);
-        s->blocks = count_blocks(&maps[i]);
-        s->mapped = true;
-        if (s->refused_blocks && asked_ns > s->refused_blocks_ns && s->blocks == 0) {
-            s->refused_blocks_ns = asked_ns; /* confirmed */
-        }
-        subnet_settle(p, i);
+        subnet_drop_map(&p->sweep, i);
+    }
+}
+
+void subnet_drop_map(struct sweep *sweep, uint32_t subnet)
+{
+    if (subnet < sweep->map_count) {
+        mem_free(sweep->maps[subnet].used);
+        sweep->maps[subnet].used = NULL;
     }
 }
 

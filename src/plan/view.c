@@ -85,6 +85,13 @@ static void fill(const struct planner *p, const struct node_row *node, struct pl
                                                            : report_detail(p, arena, node, &v);
 }
 
+bool plan_enis_known(const struct planner *p, struct slice node)
+{
+    uint32_t handle = cluster_find(p, node);
+
+    return handle != NONE && p->nodes[handle].enis_known;
+}
+
 bool plan_decision_at(const struct planner *p, uint32_t index, struct plan_decision *ret)
 {
     if (index >= p->listed_count) {

@@ -432,25 +432,40 @@ static enum err end_string(struct scan *scan, const char *start)
     return err;
 }
 
+/* Bytes of a string that mean themselves. */
+static bool is_plain(char c)
+{
+    return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
+}
+
 static enum err scan_string(struct scan *scan)
 {
     struct kube_table *table = scan->table;
     const char *start = scan->at;
+    const char *at = start;
 
-    for (; scan->at < scan->end; scan->at++) {
-        char c = *scan->at;
-        if (table->slash) {
-            table->slash = false;
-        } else if (c == '"') {
+    if (table->slash && at < scan->end) {
+        table->slash = false;
+        at++; /* whatever it is */
+    }
+    for (;;) {
+        while (at < scan->end && is_plain(*at)) {
+            at++;
+        }
+        scan->at = at;
+        if (at == scan->end) {
+            return keep_token(scan, start);
+        }
+        if (*at == '"') {
             return end_string(scan, start);
-        } else if (c == '\\') {
-            table->slash = true;
-            table->escaped = true;
-        } else if ((unsigned char)c < 0x20) {
+        }
+        if (*at != '\\') {
             return bad(scan, "a control character in a string");
         }
+        table->escaped = true;
+        table->slash = ++at == scan->end;
+        at += !table->slash;
     }
-    return keep_token(scan, start);
 }
 
 static bool is_scalar_byte(char c)

@@ -79,7 +79,21 @@ TEST(ec2_reads, asks_again_for_instances_that_ec2_does_not_know_yet)
     rig_end(&rig);
 }
 
-TEST(ec2_reads, gathers_the_pages_of_a_sweep_into_one_event)
+static void expect_page(const char *eni, bool continued, bool more, uint64_t asked_ns)
+{
+    const struct plan_event *event = NULL;
+
+    for (uint32_t i = 0; i < rig.out.event_count; i++) {
+        event = rig.out.events[i].kind == PLAN_SWEEP ? &rig.out.events[i] : event;
+    }
+    require(event);
+    expect_u64(event->enis.count, 1);
+    expect_text(event->enis.enis[0].id.text, eni);
+    expect(event->enis.continued == continued && event->enis.more == more);
+    expect_u64(event->enis.asked_ns, asked_ns);
+}
+
+TEST(ec2_reads, tells_a_sweep_page_by_page)
 {
     rig_start(&rig, NULL);
     tell_instance("i-1");
@@ -90,7 +104,7 @@ TEST(ec2_reads, gathers_the_pages_of_a_sweep_into_one_event)
     uint64_t begun = rig.now_ns;
     rig_pass(&rig, RIG_SECOND);
     rig_answer(&rig, "DescribeNetworkInterfaces", 200, ENI_PAGE("eni-1", "tok/1=="));
-    expect_u64(rig.sweep_events, 0);
+    expect_page("eni-1", false, true, begun);
     expect_contains(slice_of(rig_need(&rig, "DescribeNetworkInterfaces")->body),
                     "&MaxResults=1000&NextToken=tok%2F1%3D%3D");
     /* A page that fails is asked for again, not the whole. */
@@ -98,16 +112,10 @@ TEST(ec2_reads, gathers_the_pages_of_a_sweep_into_one_event)
     rig_pass(&rig, 5 * RIG_SECOND);
     expect_contains(slice_of(rig_need(&rig, "DescribeNetworkInterfaces")->body), "NextToken=tok");
     rig_answer(&rig, "DescribeNetworkInterfaces", 200, ENI_PAGE("eni-2", "tok2"));
+    expect_page("eni-2", true, true, begun); /* no later: what ended before is included */
     rig_answer(&rig, "DescribeNetworkInterfaces", 200, ENI_PAGE("eni-3", ""));
-    expect_u64(rig.sweep_events, 1);
-    const struct plan_event *event = NULL;
-    for (uint32_t i = 0; i < rig.out.event_count; i++) {
-        event = rig.out.events[i].kind == PLAN_SWEEP ? &rig.out.events[i] : event;
-    }
-    require(event);
-    expect_u64(event->enis.count, 3);
-    expect_text(event->enis.enis[2].id.text, "eni-3");
-    expect_u64(event->enis.asked_ns, begun); /* no later: what ended before is included */
+    expect_page("eni-3", true, false, begun);
+    expect_u64(rig.sweep_events, 3);
     rig_end(&rig);
 }
 
@@ -201,6 +209,7 @@ TEST(ec2_reads, reads_subnets_at_once_after_a_surprise_but_not_in_a_rush)
     rig_pass(&rig, RIG_SECOND);
     rig_act(&rig, (struct plan_action){ .kind = PLAN_OBSERVE_SUBNETS });
     expect_u64(rig_open(&rig, "DescribeSubnets"), 1);
+    rig_pass(&rig, RIG_MS);
     rig_act(&rig, (struct plan_action){ .kind = PLAN_OBSERVE_SUBNETS });
     rig_act(&rig, (struct plan_action){ .kind = PLAN_OBSERVE_SUBNETS });
     rig_answer(&rig, "DescribeSubnets", 200, ONE_SUBNET);
@@ -209,6 +218,29 @@ TEST(ec2_reads, reads_subnets_at_once_after_a_surprise_but_not_in_a_rush)
     rig_answer(&rig, "DescribeSubnets", 200, ONE_SUBNET);
     rig_pass(&rig, 5 * RIG_SECOND);
     expect_u64(rig_open(&rig, "DescribeSubnets"), 0);
+    rig_end(&rig);
+}
+
+/* What the lease opens is asked for by the planner in the same step: that read will do. */
+TEST(ec2_reads, sweeps_under_the_lease_or_on_demand_and_once_for_both)
+{
+    rig_start(&rig, NULL);
+    rig_step(&rig, (struct ec2_input){ .kind = EC2_FENCE, .fence_ns = 0 });
+    tell_instance("i-1");
+    rig_answer(&rig, "attachment.instance-id", 200,
+               RIG_ENI("in-use", RIG_ATTACHMENT("i-1", "true"), ""));
+    rig_pass(&rig, 60 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeNetworkInterfaces"), 0); /* it stands by */
+    rig_step(&rig, (struct ec2_input){ .kind = EC2_FENCE, .fence_ns = UINT64_MAX });
+    expect_u64(rig_open(&rig, "DescribeNetworkInterfaces"), 1);
+    rig_act(&rig, (struct plan_action){ .kind = PLAN_OBSERVE });
+    rig_answer(&rig, "DescribeNetworkInterfaces", 200, ENI_PAGE("eni-1", ""));
+    rig_pass(&rig, 60 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeNetworkInterfaces"), 0);
+    rig_step(&rig, (struct ec2_input){ .kind = EC2_FENCE, .fence_ns = 0 });
+    rig_act(&rig, (struct plan_action){ .kind = PLAN_OBSERVE });
+    rig_pass(&rig, 2 * RIG_SECOND);
+    expect_u64(rig_open(&rig, "DescribeNetworkInterfaces"), 1);
     rig_end(&rig);
 }
 

@@ -106,6 +106,7 @@ TEST(ec2, learns_the_vpc_from_its_first_instance_and_reads_all_of_it)
     memset(&seen, 0, sizeof(seen));
     world_start(&world, slice_of(small), 1);
     world.on_event = see;
+    world_step(&world, (struct ec2_input){ .kind = EC2_FENCE, .fence_ns = UINT64_MAX });
     world_tell_instance(&world, "i-0gone");
     world_tell_instance(&world, "i-a");
     world_act(&world,

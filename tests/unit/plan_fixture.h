@@ -84,9 +84,10 @@ struct story {
     uint32_t subnet_count, eni_count, node_count, pool_count, next_eni;
     struct story_order orders[STORY_ORDERS];
     uint32_t order_count;
-    bool gone;  /* story_go was called */
-    bool deaf;  /* reads are not answered */
-    bool holds; /* orders wait for story_ends */
+    bool gone;     /* story_go was called */
+    uint32_t page; /* ENIs of a page of a sweep; 0: all */
+    bool deaf;     /* reads are not answered */
+    bool holds;    /* orders wait for story_ends */
     bool show_reads, show_status;
     uint32_t pace_ms;
     uint64_t read_ns; /* last read of the subnets */
@@ -136,6 +137,8 @@ void story_free(struct story *s, const char *letter, uint32_t free); /* and EC2 
 void story_read(struct story *s);                                    /* the subnets */
 void story_enis(struct story *s, const char *node);                  /* the node's ENIs */
 void story_sweep(struct story *s);
+/* So many of its first pages, and then it breaks off. */
+void story_sweep_part(struct story *s, uint32_t pages);
 /* Time passes: deadlines are met, subnets are read at the asked pace, orders end. */
 void story_wait(struct story *s, double seconds);
 

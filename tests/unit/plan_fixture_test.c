@@ -566,21 +566,34 @@ void story_enis(struct story *s, const char *name)
     story_step(s, &event);
 }
 
-void story_sweep(struct story *s)
+void story_sweep_part(struct story *s, uint32_t pages)
 {
     struct eni *enis = ARENA_ARRAY(&s->arena, struct eni, s->eni_count);
-    struct plan_event event = { .kind = PLAN_SWEEP };
-    uint32_t count = 0;
+    uint64_t asked_ns = s->now_ns;
+    uint32_t count = 0, told = 0;
 
     for (uint32_t i = 0; i < s->eni_count; i++) {
         if (!s->enis[i].hidden && s->enis[i].id.text[0]) {
             enis[count++] = eni_of(&s->enis[i]);
         }
     }
-    event.enis.enis = enis;
-    event.enis.count = count;
-    event.enis.asked_ns = s->now_ns;
-    story_step(s, &event);
+    for (uint32_t page = 0; page < pages && (page == 0 || told < count); page++) {
+        uint32_t rest = count - told;
+        struct plan_event event = { .kind = PLAN_SWEEP };
+        event.enis.enis = enis + told;
+        event.enis.count = s->page > 0 && s->page < rest ? s->page : rest;
+        event.enis.asked_ns = asked_ns;
+        event.enis.continued = page > 0;
+        told += event.enis.count;
+        event.enis.more = told < count;
+        s->now_ns += page > 0 ? STORY_S / 10 : 0;
+        story_step(s, &event);
+    }
+}
+
+void story_sweep(struct story *s)
+{
+    story_sweep_part(s, UINT32_MAX);
 }
 
 void story_free(struct story *s, const char *letter, uint32_t free)
