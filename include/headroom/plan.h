@@ -122,6 +122,7 @@ struct plan_event {
     X(Excluded, "Headroom leaves this kind of node alone")                                         \
     X(Incomplete, "not everything about the node is known yet")                                    \
     X(Enough, "the node has enough addresses")                                                     \
+    X(Cooling, "pods have just left the free addresses, and the agent lets each rest for 30 s")    \
     X(AgentCanGrow, "the node's agent can get the next address by itself")                         \
     X(Attaching, "an ENI is being attached")                                                       \
     X(Adopting, "an ENI is attached, the agent has not adopted it yet")                            \

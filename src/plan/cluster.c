@@ -274,6 +274,19 @@ static void follow_rate(struct planner *p, struct node_row *row, uint32_t before
     row->pods_ns = p->now_ns;
 }
 
+/* Two spans of time instead of a time for each address. */
+static void follow_cooling(struct planner *p, struct node_row *row, uint32_t left)
+{
+    uint64_t apart_ns = p->now_ns - row->cooled_ns;
+
+    if (left > 0 && apart_ns >= COOLING_NS) {
+        row->cooled[1] = apart_ns < 2 * COOLING_NS ? row->cooled[0] : 0;
+        row->cooled[0] = 0;
+        row->cooled_ns = p->now_ns;
+    }
+    row->cooled[0] += left;
+}
+
 void cluster_pods(struct planner *p, const struct plan_event *event)
 {
     uint32_t handle = cluster_find(p, event->pods.node);
@@ -287,6 +300,8 @@ void cluster_pods(struct planner *p, const struct plan_event *event)
         return;
     }
     follow_rate(p, row, row->holding + row->waiting, event->pods.holding + event->pods.waiting);
+    follow_cooling(p, row,
+                   row->holding > event->pods.holding ? row->holding - event->pods.holding : 0);
     row->holding = event->pods.holding;
     row->waiting = event->pods.waiting;
     row->branch = event->pods.branch;

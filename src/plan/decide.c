@@ -15,15 +15,9 @@
  * decided anew. */
 enum { WINDOW_WAITING = 64, WINDOW_FORECAST = 16 };
 
-/* An attach has long ended then, unless EC2 is slow or throttles. */
-static const uint64_t SOON_NS = 5 * SECOND_NS;
 static const uint64_t FRESH_NS = 5 * SECOND_NS;
 static const uint64_t FRESH_WAITING_NS = 30 * SECOND_NS;
 static const uint64_t FRESH_BARE_NS = MINUTE_NS;
-/* Pods that wait so long although the agent could grow: it is in its cooldown, or the counts
- * deceive. */
-static const uint64_t STUCK_NS = 20 * SECOND_NS;
-static const uint64_t UNADOPTED_NS = 5 * MINUTE_NS;
 
 struct plan_want {
     enum node_want want;
@@ -51,7 +45,7 @@ static struct plan_want nothing(enum plan_decision_kind kind)
 /* The agent has had its time: with what it has seen, it does not get on. */
 static bool is_stuck(const struct planner *p, const struct node_row *node, const struct view *v)
 {
-    return v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= STUCK_NS;
+    return v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= node_stuck_ns(v);
 }
 
 /* Slots that can be added to an ENI with so many: as it can carry them, and its subnet has them. */
@@ -123,7 +117,14 @@ static enum plan_decision_kind on_its_way(const struct planner *p, const struct 
 /* It freed the last one soon: what it does not need at once it would free again. */
 static bool hands_back(const struct planner *p, const struct node_row *node, const struct view *v)
 {
-    return p->now_ns < node->hand_back_ns && !v->short_now && (v->mode == MODE_IP || v->left > 0);
+    if (p->now_ns >= node->hand_back_ns) {
+        return false;
+    }
+    if (v->waiting > 0 && v->short_now) {
+        /* Nor what its agent gets meanwhile: the last address of a subnet, or one that rested. */
+        return v->mode == MODE_IP && p->now_ns - node->waiting_ns < STUCK_NS;
+    }
+    return v->mode == MODE_IP || v->left > 0;
 }
 
 static struct plan_want want_bare(const struct planner *p, const struct node_row *node)
@@ -174,8 +175,11 @@ static struct plan_want want_more(const struct planner *p, const struct node_row
 {
     struct plan_want more = want_assign(p, node, v, false, filled.slots);
 
+    if (more.want != WANT_ASSIGN && v->slots_used >= v->slots) {
+        more = want_assign(p, node, v, true, filled.slots);
+    }
     if (more.want == WANT_ASSIGN || has_assign(p, node)) {
-        return more.want == WANT_ASSIGN ? more : nothing(PLAN_DECISION_Attaching);
+        return more.want == WANT_ASSIGN ? more : nothing(PLAN_DECISION_Assign);
     }
     if (soon_has_room(p, node, v, filled.least)) {
         return nothing(PLAN_DECISION_Attaching);
@@ -183,6 +187,17 @@ static struct plan_want want_more(const struct planner *p, const struct node_row
     /* Only what waiting pods need: their spare addresses follow when the first ENI is adopted. */
     filled.slots = filled.least;
     return filled;
+}
+
+/* There are addresses for all; but are they to be had? */
+static enum plan_decision_kind enough(const struct planner *p, const struct node_row *node,
+                                      const struct view *v)
+{
+    if (has_assign(p, node)) {
+        return PLAN_DECISION_Assign;
+    }
+    bool rest = v->cooling > 0 && v->avail - (int32_t)v->cooling < (int32_t)v->waiting;
+    return v->waiting > 0 && rest ? PLAN_DECISION_Cooling : PLAN_DECISION_Enough;
 }
 
 static bool serves_itself(const struct planner *p, const struct node_row *node)
@@ -199,10 +214,10 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     bool short_of_min = v->mode == MODE_ENI && total < pool->min_ips_per_node;
 
     if (total >= v->max_pods) {
-        return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : PLAN_DECISION_Enough);
+        return nothing(v->left <= 0 ? PLAN_DECISION_AtPodLimit : enough(p, node, v));
     }
     if (!v->low && !short_of_min) {
-        return want_early(p, node, v, PLAN_DECISION_Enough);
+        return want_early(p, node, v, enough(p, node, v));
     }
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
         return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
@@ -343,7 +358,8 @@ static enum plan_decision_kind forbidden(struct planner *p, uint32_t handle)
 }
 
 /* What the decision rests on must be younger than what it may change. */
-static bool is_fresh(struct planner *p, uint32_t handle, const struct plan_want *want)
+static bool is_fresh(struct planner *p, uint32_t handle, const struct view *v,
+                     const struct plan_want *want)
 {
     struct node_row *node = &p->nodes[handle];
     uint64_t most_ns = want->want == WANT_BARE ? FRESH_BARE_NS : FRESH_NS;
@@ -352,7 +368,9 @@ static bool is_fresh(struct planner *p, uint32_t handle, const struct plan_want 
     /* Read while its pods waited already: nothing has changed, and the neediest must not lose its
      * turn for a read. */
     bool seen_waiting = node->waiting_ns != 0 && node->enis_asked_ns >= node->waiting_ns;
-    if (age_ns <= most_ns || (seen_waiting && age_ns <= FRESH_WAITING_NS)) {
+    /* More pods have addresses than were there. */
+    bool outdated = v->holding > v->addresses + v->coming && node->pods_ns > node->enis_asked_ns;
+    if (!outdated && (age_ns <= most_ns || (seen_waiting && age_ns <= FRESH_WAITING_NS))) {
         return true;
     }
     (void)plan_observe(p, handle, want->urgency);
@@ -444,138 +462,6 @@ void decide_serve(struct planner *p)
     }
 }
 
-/* ---- looking after what is attached ---- */
-
-static void watch_adoption(struct planner *p, uint32_t handle, const struct view *v)
-{
-    struct node_row *node = &p->nodes[handle];
-    uint64_t apart_ns = (v->waiting > 0 ? 5 : 15) * SECOND_NS;
-
-    for (uint32_t i = 0; i < node->eni_count; i++) {
-        struct node_eni *eni = &node->enis[i];
-        uint64_t age_ns = p->now_ns - eni->since_ns;
-        if (eni->adopted || !node_eligible(p, node, eni)) {
-            continue;
-        }
-        if (age_ns >= UNADOPTED_NS && (v->waiting == 0 || v->avail >= (int32_t)v->waiting)) {
-            eni->adopted = true; /* nothing contradicts */
-            plan_dirty(p, handle);
-            continue;
-        }
-        if (age_ns >= UNADOPTED_NS && !eni->told && plan_acting(p)) {
-            eni->told = true;
-            report_unadopted(p, node, eni);
-        }
-        uint64_t first_ns = eni->since_ns + 20 * SECOND_NS;
-        uint64_t next_ns = node->enis_asked_ns + (age_ns >= UNADOPTED_NS ? MINUTE_NS : apart_ns);
-        uint64_t due_ns = first_ns > next_ns ? first_ns : next_ns;
-        if (p->now_ns >= due_ns) {
-            (void)plan_observe(p, handle, URGENT_REFRESH);
-        } else {
-            plan_wake(p, handle, due_ns);
-        }
-    }
-}
-
-/* An own ENI must go when its instance goes. */
-static void mend(struct planner *p, uint32_t handle)
-{
-    struct node_row *node = &p->nodes[handle];
-    const struct pool *pool = &p->pools[node->pool].pool;
-
-    if (!plan_acting(p) || p->config.dry_run || pool->dry_run || pool->paused) {
-        return;
-    }
-    for (uint32_t i = 0; i < node->eni_count; i++) {
-        const struct node_eni *eni = &node->enis[i];
-        if (!eni->ours || eni->provisional || eni->delete_on_termination || eni->subnet == NONE ||
-            ledger_knows(p, &eni->id, SLICE(""))) {
-            continue;
-        }
-        uint64_t due_ns = node->mended_ns == 0 ? 0 : node->mended_ns + MINUTE_NS;
-        if (p->now_ns >= due_ns) {
-            ledger_mend(p, handle, eni);
-        } else {
-            plan_wake(p, handle, due_ns);
-        }
-    }
-}
-
-/* A node that is low and helps itself is about to change: soon, then ever less soon. */
-static void look_at_low(struct planner *p, uint32_t handle, const struct view *v)
-{
-    enum { TIMES = 6 };
-    struct node_row *node = &p->nodes[handle];
-    uint64_t due_ns = node->enis_asked_ns + (15 * SECOND_NS << node->low_reads);
-
-    if (!v->low || !v->can_grow_later) {
-        node->low_reads = 0;
-    } else if (node->low_reads < TIMES && p->now_ns < due_ns) {
-        plan_wake(p, handle, due_ns);
-    } else if (node->low_reads < TIMES && plan_observe(p, handle, URGENT_REFRESH)) {
-        node->low_reads++;
-    }
-}
-
-/* Its agent is about to free ENIs: without a look nobody would know for minutes. */
-static void look_at_surplus(struct planner *p, uint32_t handle, const struct view *v)
-{
-    struct node_row *node = &p->nodes[handle];
-    uint64_t due_ns = node->enis_asked_ns + MINUTE_NS;
-
-    if (v->mode != MODE_ENI || v->can_grow_later || node->eni_count < 2 ||
-        v->avail < (int64_t)(v->warm_enis + 1) * v->k) {
-        return;
-    }
-    if (p->now_ns >= due_ns) {
-        (void)plan_observe(p, handle, URGENT_REFRESH);
-    } else {
-        plan_wake(p, handle, due_ns);
-    }
-}
-
-static void look_again(struct planner *p, uint32_t handle, const struct view *v)
-{
-    const uint64_t doubt_ns = 5 * SECOND_NS;
-    struct node_row *node = &p->nodes[handle];
-
-    if (node->recheck_ns != 0 && p->now_ns >= node->recheck_ns) {
-        node->recheck_ns = plan_observe(p, handle, URGENT_REFRESH) ? 0 : node->recheck_ns;
-    } else if (node->recheck_ns != 0) {
-        plan_wake(p, handle, node->recheck_ns);
-    }
-    look_at_low(p, handle, v);
-    look_at_surplus(p, handle, v);
-    if (v->waiting == 0) {
-        return;
-    }
-    const struct order *order = ledger_active(p, node);
-    if (order && v->short_now && p->now_ns < order->began_ns + SOON_NS) {
-        plan_wake(p, handle, order->began_ns + SOON_NS);
-    }
-    uint64_t waited_ns = p->now_ns - node->waiting_ns;
-    if (v->short_now && v->can_grow_now) {
-        /* The counts say that the agent gets on by itself: are they still true? */
-        if (p->now_ns - p->subnets_asked_ns > doubt_ns) {
-            plan_observe_subnets(p, doubt_ns);
-        }
-        if (p->now_ns - node->enis_asked_ns > doubt_ns && !v->can_grow_later) {
-            (void)plan_observe(p, handle, URGENT_WAITING);
-        }
-        bool timed = node->could_ns != 0 && p->now_ns < node->could_ns + STUCK_NS;
-        plan_wake(p, handle, timed ? node->could_ns + STUCK_NS : p->now_ns + doubt_ns);
-    } else if (!v->short_now && waited_ns < doubt_ns) {
-        plan_wake(p, handle, node->waiting_ns + doubt_ns);
-    } else if (!v->short_now && p->now_ns - node->enis_asked_ns > 2 * doubt_ns) {
-        /* Pods wait although there seem to be addresses: the agent may have given some back. */
-        if (p->now_ns - node->observe_sent_ns >= MINUTE_NS ||
-            node->observe_sent_ns < node->waiting_ns) {
-            (void)plan_observe(p, handle, URGENT_WAITING);
-        }
-        plan_wake(p, handle, p->now_ns + MINUTE_NS);
-    }
-}
-
 /* ---- the decision ---- */
 
 /* Is everything known that a decision rests on? Asks for what is not. */
@@ -623,7 +509,7 @@ static void want_it(struct planner *p, uint32_t handle, const struct view *v,
         decide_kind(p, node, why_not);
         return;
     }
-    if (!is_fresh(p, handle, want)) {
+    if (!is_fresh(p, handle, v, want)) {
         decide_kind(p, node,
                     want->want == WANT_ASSIGN ? PLAN_DECISION_Assign : PLAN_DECISION_Attach);
         return;
@@ -745,11 +631,10 @@ static void decide_served(struct planner *p, uint32_t handle)
     } else {
         want_it(p, handle, &v, &want);
     }
-    watch_adoption(p, handle, &v);
-    look_again(p, handle, &v);
-    mend(p, handle);
+    look_after(p, handle, &v);
     if (node->kind == PLAN_DECISION_HandedBack) {
-        plan_wake(p, handle, node->hand_back_ns);
+        uint64_t soon_ns = node->waiting_ns + STUCK_NS;
+        plan_wake(p, handle, soon_ns > p->now_ns ? soon_ns : node->hand_back_ns);
     }
     count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);

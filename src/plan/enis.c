@@ -179,27 +179,42 @@ void enis_unsee(struct planner *p, struct seen_eni *seen)
     *seen = (struct seen_eni){ 0 };
 }
 
-/* What earlier reads and our own doing have shown of it. */
-static void recall(const struct planner *p, struct node_eni *eni, const struct node_eni *old)
+/* What earlier reads and our own doing have shown of it; true: the agent has given it addresses. */
+static bool recall(const struct planner *p, struct node_eni *eni, const struct node_eni *old)
 {
     eni->since_ns = old ? old->since_ns : p->now_ns;
     eni->told = old && old->told;
     eni->unseen = old ? old->unseen : 0;
     eni->unseen_ns = old ? old->unseen_ns : 0;
     /* Addresses that we did not give: the agent works with it. */
-    eni->adopted = old && (old->adopted || eni->ips > old->ips || eni->prefixes > old->prefixes);
+    bool grown = old ? eni->ips > old->ips || eni->prefixes > old->prefixes : !eni->ours;
+    eni->adopted = old && (old->adopted || grown);
+    return grown;
 }
 
-static void take_seen(struct planner *p, struct node_row *node, struct seen_eni *seen,
+static bool take_seen(struct planner *p, struct node_row *node, struct seen_eni *seen,
                       const struct node_eni *old)
 {
-    recall(p, add_eni(p, node, &seen->eni), old);
+    bool grown = recall(p, add_eni(p, node, &seen->eni), old);
+
     leftover_drop(p, &seen->eni.id);
     if (is_primary(&seen->eni)) {
         strings_drop(&p->strings, node->groups);
         node->groups = seen->groups;
     }
     *seen = (struct seen_eni){ 0 };
+    return grown;
+}
+
+/* The agent looks for addresses that it has not asked for a minute after its last success, and so
+ * puts it off with each. */
+static void put_off_unseen(struct node_row *node, uint64_t asked_ns)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (node->enis[i].unseen_ns > asked_ns) {
+            node->enis[i].unseen_ns = asked_ns + UNSEEN_NS;
+        }
+    }
 }
 
 static bool was_handed_back(const struct planner *p, const struct node_eni *old)
@@ -236,6 +251,7 @@ void enis_replace(struct planner *p, uint32_t handle, struct seen_eni *const *se
     struct node_eni *old = node->enis;
     uint32_t old_count = node->eni_count;
     bool primary = false;
+    bool grown = false;
 
     if (node->enis_known && asked_ns < node->enis_asked_ns) {
         return; /* overtaken by a later read */
@@ -245,7 +261,7 @@ void enis_replace(struct planner *p, uint32_t handle, struct seen_eni *const *se
     struct node_row before = { .enis = old, .eni_count = old_count };
     for (uint32_t i = 0; i < count; i++) {
         primary |= is_primary(&seen[i]->eni) && seen[i]->eni.subnet != NONE;
-        take_seen(p, node, seen[i], enis_find(&before, &seen[i]->eni.id));
+        grown |= take_seen(p, node, seen[i], enis_find(&before, &seen[i]->eni.id));
     }
     for (uint32_t i = 0; i < old_count; i++) {
         if (!enis_find(node, &old[i].id)) {
@@ -254,6 +270,9 @@ void enis_replace(struct planner *p, uint32_t handle, struct seen_eni *const *se
         drop_eni(p, &old[i]);
     }
     mem_free(old);
+    if (grown) {
+        put_off_unseen(node, asked_ns);
+    }
     /* Without its primary ENI in a subnet the read is no picture of a running instance. */
     node->enis_known = primary;
     node->want = primary ? node->want : WANT_NOTHING;

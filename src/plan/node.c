@@ -138,12 +138,29 @@ static void count_slots(const struct planner *p, const struct node_row *node, st
     v->slots = own > 0 ? least(own, slots) : v->agent_slots;
 }
 
+uint32_t node_cooling(const struct planner *p, const struct node_row *node)
+{
+    uint64_t apart_ns = p->now_ns - node->cooled_ns;
+
+    if (apart_ns >= 2 * COOLING_NS) {
+        return 0;
+    }
+    return node->cooled[0] + (apart_ns < COOLING_NS ? node->cooled[1] : 0);
+}
+
+/* Addresses that rest are free to the agent, though no pod gets them: it asks for no others. One
+ * that has freed what came is believed for longer to get on. */
+uint64_t node_stuck_ns(const struct view *v)
+{
+    return STUCK_NS << ((v->cooling > 0) + (v->hand_backs > 0));
+}
+
 /* An agent with a WARM_IP_TARGET gives surplus back within seconds, one with warm prefixes within
  * half a minute: of an old count only what it wanted to keep is believed. */
 static int32_t believed_avail(const struct planner *p, const struct node_row *node,
                               const struct view *v)
 {
-    const uint64_t believed_ns = 20 * SECOND_NS;
+    const uint64_t believed_ns = 5 * SECOND_NS; /* a round of its loop */
     int64_t avail = (int64_t)v->addresses - v->holding;
 
     if (v->mode == MODE_IP && !p->agent.provisioning_disabled &&
@@ -229,13 +246,20 @@ static void either(struct growth *sum, struct growth one)
     sum->later = sum->later || one.later;
 }
 
-/* Room on ENIs that are there. Without discovery the first refusal ends the agent's round and
- * begins 120 s of silence, and which ENI it tries first is chance: one dying subnet spoils all. */
+static void both(struct growth *sum, struct growth one)
+{
+    sum->now = sum->now && one.now;
+    sum->soon = sum->soon && one.soon;
+    sum->later = sum->later && one.later;
+}
+
+/* Room on ENIs that are there; `all`: what each of them gives. */
 static struct growth grow_on_enis(const struct planner *p, const struct node_row *node,
-                                  const struct view *v, bool adopted, bool *spoilt)
+                                  const struct view *v, bool adopted, struct growth *all)
 {
     struct growth sum = { false, false, false };
 
+    *all = (struct growth){ true, true, true };
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
         if (!node_eligible(p, node, eni) || eni->adopted != adopted ||
@@ -243,7 +267,7 @@ static struct growth grow_on_enis(const struct planner *p, const struct node_row
             continue;
         }
         struct growth one = subnet_gives(p, node, eni->subnet, v, 1, false);
-        *spoilt = *spoilt || !one.later;
+        both(all, one);
         either(&sum, one);
     }
     return sum;
@@ -313,17 +337,20 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
 
 static void find_growth(const struct planner *p, const struct node_row *node, struct view *v)
 {
-    bool spoilt = false;
-    bool never = false;
+    struct growth all;
+    struct growth of_ours;
 
     if (p->agent.provisioning_disabled ||
         (node->unschedulable && !p->agent.manage_non_schedulable)) {
         return;
     }
-    struct growth mine = grow_on_enis(p, node, v, true, &spoilt);
+    struct growth mine = grow_on_enis(p, node, v, true, &all);
     struct growth fresh = grow_by_eni(p, node, v);
-    if (spoilt && !p->agent.subnet_discovery) {
-        mine = fresh = (struct growth){ false, false, false };
+    if (!p->agent.subnet_discovery) {
+        /* The first refusal ends its round and begins 120 s of silence, and which ENI it tries
+         * first is chance: one that gives nothing spoils all. */
+        both(&mine, all);
+        both(&fresh, all);
     }
     v->fails = is_low(v, v->avail, v->addresses) && !mine.now && !fresh.now;
     if (mine.now && !mine.later) {
@@ -340,7 +367,7 @@ static void find_growth(const struct planner *p, const struct node_row *node, st
     v->can_grow_now = mine.now;
     v->can_grow_soon = mine.soon;
     v->can_grow_later = mine.later;
-    v->will_grow = grow_on_enis(p, node, v, false, &never).later;
+    v->will_grow = grow_on_enis(p, node, v, false, &of_ours).later;
     v->room = lasting_room(p, node, v);
 }
 
@@ -369,11 +396,13 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
         .max_pods = node->max_pods > 0 ? node->max_pods : DEFAULT_MAX_PODS,
         .holding = node->holding - branch,
         .waiting = node->waiting > rest ? node->waiting - rest : 0,
+        .hand_backs = p->now_ns < node->hand_back_ns ? node->hand_backs : 0,
     };
     settings_of(p, ret);
     count_enis(p, node, ret);
     count_slots(p, node, ret);
     ret->avail = believed_avail(p, node, ret);
+    ret->cooling = least(node_cooling(p, node), ret->avail > 0 ? (uint32_t)ret->avail : 0);
     ret->left = ret->avail + (int32_t)ret->coming - (int32_t)ret->waiting;
     ret->low = is_low(ret, ret->left, (int64_t)ret->addresses + ret->coming);
     ret->short_now = ret->left < 0;
@@ -382,6 +411,14 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
 }
 
 /* ---- how much ---- */
+
+/* Beyond what waiting pods need: the less, the more often the agent has freed the ENI that came,
+ * for the pods that it was sized for may end again. What little there is then is in use by the next
+ * pod, and keeps it. */
+static int64_t spare(const struct view *v, int64_t n)
+{
+    return n > 0 ? n >> v->hand_backs : n;
+}
 
 uint32_t node_wanted(const struct view *v, uint32_t min_ips)
 {
@@ -395,7 +432,7 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         /* Its last try has failed, so that it is silent for 120 s: it needs at once what comes
          * meanwhile. What it does not need it gives back within seconds, and keeps the ENI. */
         wanted = v->min_ips - total > wanted ? v->min_ips - total : wanted;
-        wanted += v->waiting > 0 ? v->ahead : least(v->ahead, SOME_AHEAD);
+        wanted += spare(v, least(v->ahead, v->waiting > 0 ? v->k * v->unit : SOME_AHEAD));
         break;
     case MODE_PREFIX:
         if (v->warm_prefixes == 0) {
@@ -411,14 +448,15 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         /* Without warm ENIs it asks for all of an ENI's addresses when it has none left: so may we,
          * up to what it keeps. The pods that come next find theirs, for no further call. */
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
-        wanted = v->warm_enis == 0 ? kept : wanted;
+        int64_t pods = left < 0 ? -left : 0;
+        wanted = pods + spare(v, (v->warm_enis == 0 ? kept : wanted) - pods);
         wanted = min_ips - total > wanted ? min_ips - total : wanted;
         wanted = wanted < kept ? wanted : kept;
         break;
     }
     }
-    int64_t pods = (int64_t)v->max_pods - total; /* more than pods fit on the node is of no use */
-    wanted = wanted < pods ? wanted : pods;
+    int64_t fit = (int64_t)v->max_pods - total; /* more than pods fit on the node is of no use */
+    wanted = wanted < fit ? wanted : fit;
     wanted = wanted < most ? wanted : most;
     return wanted < 1 ? 0 : (uint32_t)wanted;
 }

@@ -264,10 +264,8 @@ static void assign_done(struct planner *p, struct order *order)
     if (eni) {
         eni->ips = (uint16_t)(eni->ips + order->ips);
         eni->prefixes = (uint16_t)(eni->prefixes + order->prefixes);
-        /* The agent looks for addresses that it has not asked for once a minute. */
         eni->unseen = (uint16_t)(order->ips + order->prefixes);
-        eni->unseen_ns = p->now_ns + 65 * SECOND_NS;
-        plan_wake(p, order->node, eni->unseen_ns);
+        eni->unseen_ns = p->now_ns + UNSEEN_NS;
     }
     order->created_ns = p->now_ns;
     succeeded(p, order);

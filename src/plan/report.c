@@ -494,6 +494,7 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
     case PLAN_DECISION_Excluded:
     case PLAN_DECISION_Incomplete:
     case PLAN_DECISION_Enough:
+    case PLAN_DECISION_Cooling:
     case PLAN_DECISION_AgentCanGrow:
     case PLAN_DECISION_AtPodLimit:
     case PLAN_DECISION_Stale:

@@ -25,6 +25,14 @@
 
 /* From attach to adoption at most: the agent's reconcile, its loop and the attach itself. */
 #define ADOPTION_NS (75 * SECOND_NS)
+/* Until the agent finds addresses that it has not asked for, on an ENI that it has. */
+#define UNSEEN_NS (65 * SECOND_NS)
+/* An agent that could get on has done so by then. */
+#define STUCK_NS (20 * SECOND_NS)
+/* An attach has long ended then, unless EC2 is slow or throttles. */
+#define SOON_NS (5 * SECOND_NS)
+/* The agent lets an address that a pod has left rest for 30 s; pods ask again each 10 to 15 s. */
+#define COOLING_NS (25 * SECOND_NS)
 
 /* A sweep has an answer by then, or never gets one. */
 #define SWEEP_NS (15 * SECOND_NS)
@@ -196,6 +204,8 @@ struct node_row {
     uint64_t hand_back_ns;  /* until then an early ENI would be freed again */
     uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
     uint64_t pods_ns;       /* last change of the count, for the rate */
+    uint64_t cooled_ns;     /* since when `cooled[0]` counts addresses that pods have left */
+    uint32_t cooled[2];     /* for so long as COOLING_NS; in the time before that */
     float pods_per_s;
     uint32_t salt, attempts, low_reads, hand_backs;
     uint32_t orders; /* the first of its list */
@@ -463,17 +473,19 @@ struct view {
     uint32_t agent_slots;       /* that the agent would use: within MAX_ENI */
     bool trunk_slot;            /* one more is kept for a trunk */
     int32_t avail;              /* addresses less holding */
+    uint32_t cooling;           /* of them at most: pods have left them a moment ago */
     int32_t left;               /* avail plus coming less waiting */
     uint32_t warm_target;       /* free addresses that the agent wants */
     bool low;                   /* the agent would say so, of `left` */
     bool short_now;             /* more pods wait than there are addresses for */
     bool can_grow_now, can_grow_soon, can_grow_later;
-    bool will_grow;     /* once it adopts what is coming */
-    bool fails;         /* the agent is low and gets nothing: it falls silent for 120 s */
-    bool new_eni_later; /* it can make an ENI of its own in a subnet that lasts */
-    uint32_t room;      /* what ENIs in subnets that last, adopted or not, can still take */
-    uint32_t reach;     /* pods that the node should be able to take without help */
-    uint32_t ahead;     /* pods that may come while an ENI is attached and adopted */
+    bool will_grow;      /* once it adopts what is coming */
+    bool fails;          /* the agent is low and gets nothing: it falls silent for 120 s */
+    bool new_eni_later;  /* it can make an ENI of its own in a subnet that lasts */
+    uint32_t room;       /* what ENIs in subnets that last, adopted or not, can still take */
+    uint32_t reach;      /* pods that the node should be able to take without help */
+    uint32_t ahead;      /* pods that may come while an ENI is attached and adopted */
+    uint32_t hand_backs; /* ENIs that the agent freed soon, and lately */
 };
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret);
@@ -486,6 +498,10 @@ bool node_is_ahead(const struct view *v);
 uint32_t node_early_ips(const struct view *v);
 /* An ENI that comes ahead of need would be kept. */
 bool node_keeps_early(const struct planner *p, const struct node_row *node, const struct view *v);
+/* Addresses that pods have left within the last COOLING_NS to twice that. */
+uint32_t node_cooling(const struct planner *p, const struct node_row *node);
+/* Pods that wait so long although the agent could grow: it is in its pause, or counts deceive. */
+uint64_t node_stuck_ns(const struct view *v);
 /* Of a node whose ENIs are known. */
 uint32_t node_primary_subnet(const struct node_row *node);
 bool node_eligible(const struct planner *p, const struct node_row *node,
@@ -519,6 +535,12 @@ bool choose_fits(const struct planner *p, const struct node_row *node, uint32_t 
 void decide(struct planner *p, uint32_t node);
 void decide_serve(struct planner *p);
 void decide_kind(struct planner *p, struct node_row *node, enum plan_decision_kind kind);
+
+/* ---- look.c ---- */
+
+/* Wakes the node and reads its ENIs when the agent may have changed them; mends what of ours needs
+ * it. */
+void look_after(struct planner *p, uint32_t node, const struct view *v);
 
 /* ---- ledger.c ---- */
 

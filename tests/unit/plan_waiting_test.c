@@ -1,0 +1,331 @@
+/*
+ * The planner's stories about pods that wait though all seems well or nothing seems to help: what
+ * the agent does that nobody tells, addresses that rest, orders that it has not noticed yet.
+ */
+#include "plan_fixture.h"
+
+/* A t3.medium at its limit of three ENIs: the primary one in subnet-a, which is empty, with four of
+ * its five addresses; two in subnet-b, which has `b` free, full but for `room`. The agent asks its
+ * ENIs in any order and gives up at the first refusal, which the primary one may be. */
+static struct story *at_the_limit(uint32_t b, uint32_t room)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", b);
+    story_node(s, "n1", "t3.medium", "a", 4);
+    story_eni(s, "n1", "b", 1, 5, 0);
+    story_eni(s, "n1", "b", 2, 5 - room, 0);
+    story_pool(s, "default");
+    s->agent.subnet_discovery = false;
+    return s;
+}
+
+/* ---- what nobody tells ---- */
+
+TEST(plan_waiting, a_node_at_its_limit_is_looked_at_again_and_given_what_its_agent_gave_back)
+{
+    struct story *s = at_the_limit(200, 0);
+
+    story_pods(s, "n1", 13, 0);
+    story_go(s);
+    story_find_eni(s, "eni-n1-agent-2")->ip_count = 3;
+    story_pods(s, "n1", 12, 4);
+    story_is(s, "n1", PLAN_DECISION_AtENILimit);
+    story_saw_nothing(s);
+    story_wait(s, 16);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=2 prefixes=0 waiting");
+    story_end(s);
+}
+
+TEST(plan_waiting, pods_that_wait_for_something_else_cost_ever_fewer_reads)
+{
+    struct story *s = at_the_limit(200, 0);
+
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 5, 0);
+    story_go(s);
+    story_pods(s, "n1", 5, 1); /* its volume is missing, perhaps */
+    story_is(s, "n1", PLAN_DECISION_Enough);
+    uint32_t before = s->observes;
+    story_wait(s, 60);
+    expect(s->observes - before >= 2 && s->observes - before <= 4);
+    before = s->observes;
+    story_wait(s, 600);
+    expect(s->observes - before >= 9 && s->observes - before <= 11);
+    story_saw_nothing(s);
+    story_end(s);
+}
+
+TEST(plan_waiting, a_pod_that_has_just_come_is_given_five_seconds)
+{
+    struct story *s = at_the_limit(200, 0);
+
+    story_pods(s, "n1", 5, 0);
+    story_go(s);
+    story_wait(s, 120);
+    uint32_t before = s->observes;
+    story_pods(s, "n1", 5, 1);
+    story_wait(s, 4);
+    expect_u64(s->observes, before);
+    story_wait(s, 2);
+    expect_u64(s->observes, before + 1);
+    story_end(s);
+}
+
+/* It gives surplus back in its next round, long before the pods ask again. */
+TEST(plan_waiting, what_an_agent_with_a_warm_ip_target_has_beyond_it_is_not_counted_on)
+{
+    struct story *s = at_the_limit(200, 1);
+
+    s->agent.warm_ip_target = 1;
+    s->agent.subnet_discovery = true;
+    story_pods(s, "n1", 6, 0);
+    story_go(s);
+    story_pods(s, "n1", 6, 2);
+    story_is(s, "n1", PLAN_DECISION_Enough); /* just read: they may still get it */
+    s->deaf = true;
+    story_wait(s, 6);
+    story_pods(s, "n1", 6, 3);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    expect_u64(story_decision(s, "n1").avail, 1);
+    story_end(s);
+}
+
+/* ---- what is given and not noticed yet ---- */
+
+TEST(plan_waiting, an_order_for_more_addresses_is_said_to_be_under_way)
+{
+    struct story *s = at_the_limit(200, 3);
+
+    s->holds = true;
+    story_pods(s, "n1", 11, 1);
+    story_go(s);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=3");
+    story_is(s, "n1", PLAN_DECISION_Assign);
+    story_pods(s, "n1", 11, 9); /* beyond what it brings */
+    story_is(s, "n1", PLAN_DECISION_Assign);
+    story_end(s);
+}
+
+TEST(plan_waiting, at_the_limit_more_pods_get_more_before_the_agent_has_found_the_first)
+{
+    struct story *s = at_the_limit(8 + 1, 3); /* one beyond the reserve */
+
+    story_pods(s, "n1", 11, 1);
+    story_go(s);
+    story_wait(s, 2);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=1 prefixes=0 waiting");
+    story_forget(s);
+    story_free(s, "b", 200);
+    story_saw_nothing(s); /* that one is enough for now */
+    story_pods(s, "n1", 11, 2);
+    story_wait(s, 1);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=2 prefixes=0 waiting");
+    story_end(s);
+}
+
+/* One address was given, nobody waits for it any more, and the agent wants five spare ones. */
+static struct story *one_given(void)
+{
+    struct story *s = at_the_limit(8 + 1, 3);
+
+    story_pods(s, "n1", 11, 1);
+    story_go(s);
+    story_wait(s, 2);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=1 prefixes=0 waiting");
+    story_forget(s);
+    story_free(s, "b", 200);
+    story_pods(s, "n1", 11, 0);
+    story_is(s, "n1", PLAN_DECISION_Adopting);
+    return s;
+}
+
+TEST(plan_waiting, when_the_agent_has_found_them_the_node_is_looked_at_by_itself)
+{
+    struct story *s = one_given();
+
+    story_wait(s, 60);
+    story_saw_nothing(s);
+    story_wait(s, 8);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=2 prefixes=0 forecast");
+    story_end(s);
+}
+
+TEST(plan_waiting, each_success_of_the_agent_puts_off_that_it_finds_them)
+{
+    struct story *s = one_given();
+
+    story_wait(s, 40);
+    story_find_eni(s, "eni-n1-0")->ip_count = 5; /* somebody freed one in subnet-a */
+    story_enis(s, "n1");
+    story_wait(s, 30);
+    story_saw_nothing(s);
+    story_is(s, "n1", PLAN_DECISION_Adopting);
+    story_wait(s, 40);
+    expect(story_kind(s, "n1") != PLAN_DECISION_Adopting);
+    story_end(s);
+
+    s = one_given(); /* one less is no success */
+    story_wait(s, 40);
+    story_find_eni(s, "eni-n1-0")->ip_count = 3;
+    story_enis(s, "n1");
+    story_wait(s, 30);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=2");
+    story_end(s);
+}
+
+/* ---- addresses that rest ---- */
+
+/* Five pods have just gone, so many wait. */
+static struct story *five_left(uint32_t waiting)
+{
+    struct story *s = at_the_limit(200, 0);
+
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 14, 0);
+    story_go(s);
+    story_wait(s, 60);
+    story_pods(s, "n1", 9, waiting);
+    return s;
+}
+
+TEST(plan_resting, a_pod_that_waits_for_an_address_which_another_has_just_left_is_told_so)
+{
+    struct story *s = five_left(1);
+
+    story_is(s, "n1", PLAN_DECISION_Cooling);
+    story_wait(s, 24);
+    story_is(s, "n1", PLAN_DECISION_Cooling);
+    story_wait(s, 60);
+    story_is(s, "n1", PLAN_DECISION_Enough); /* it is something else */
+    story_end(s);
+
+    s = five_left(0);
+    story_is(s, "n1", PLAN_DECISION_Enough); /* nobody waits */
+    story_end(s);
+}
+
+TEST(plan_resting, addresses_that_were_left_one_after_the_other_count_together_for_a_while)
+{
+    struct story *s = five_left(0);
+
+    story_wait(s, 26);
+    story_pods(s, "n1", 8, 3); /* one more: all six rest */
+    story_is(s, "n1", PLAN_DECISION_Cooling);
+    story_wait(s, 23);
+    story_pods(s, "n1", 8, 5);
+    story_is(s, "n1", PLAN_DECISION_Cooling);
+    story_wait(s, 3);
+    story_pods(s, "n1", 8, 4);
+    story_pods(s, "n1", 8, 5);
+    story_is(s, "n1", PLAN_DECISION_Enough); /* the first five are to be had */
+    story_wait(s, 100);
+    story_pods(s, "n1", 7, 6);
+    story_is(s, "n1", PLAN_DECISION_Enough); /* only the last one rests */
+    story_pods(s, "n1", 5, 7);
+    story_is(s, "n1", PLAN_DECISION_Cooling); /* and two more */
+    story_end(s);
+}
+
+TEST(plan_resting, an_agent_whose_addresses_rest_is_given_longer_before_it_counts_as_stuck)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    story_pods(s, "n1", 5, 0);
+    story_go(s);
+    story_wait(s, 30);
+    story_pods(s, "n1", 4, 2);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_wait(s, 35);
+    story_saw_nothing(s);
+    story_wait(s, 10);
+    story_saw(s, "attach n1 subnet-a");
+    story_end(s);
+}
+
+/* More pods have addresses than the node had when it was looked at: its agent has helped itself. */
+TEST(plan_waiting, counts_that_contradict_each_other_are_read_again_before_anything_is_done)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 200);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 3, 0);
+    story_go(s);
+    story_wait(s, 2);
+    story_eni(s, "n1", "b", 1, 4, 0);
+    story_pods(s, "n1", 6, 0);
+    story_free(s, "a", 0);
+    story_wait(s, 2);
+    story_saw_nothing(s);
+    expect_u64(story_decision(s, "n1").addresses, 9);
+    story_is(s, "n1", PLAN_DECISION_Enough);
+    story_end(s);
+}
+
+/* ---- after a hand-back ---- */
+
+/* An ENI of ours was freed a moment ago. */
+static struct story *handed_back(struct story *s)
+{
+    story_wait(s, 30);
+    expect_u64(s->order_count, 1);
+    story_forget_eni(s, "eni-new1");
+    story_enis(s, "n1");
+    story_wait(s, 1);
+    story_forget(s);
+    return s;
+}
+
+TEST(plan_hand_back, a_node_that_is_low_gets_half_then_a_quarter_of_the_spare_addresses)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "m5.xlarge", "a", 14);
+    story_pool(s, "default");
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 14, 0);
+    story_go(s);
+    story_saw(s, "attach n1 subnet-b ips=13"); /* fourteen free ones would be freed again */
+    handed_back(s);
+    require(s->order_count == 2);
+    expect_u64(s->orders[1].action.attach.ips, 6);
+    story_wait(s, 30);
+    story_forget_eni(s, "eni-new2");
+    story_enis(s, "n1");
+    story_wait(s, 1);
+    require(s->order_count == 3);
+    expect_u64(s->orders[2].action.attach.ips, 3);
+    story_end(s);
+}
+
+TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_itself)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    s->agent.warm_ip_target = 1;
+    story_pods(s, "n1", 4, 0);
+    story_go(s);
+    handed_back(s);
+    story_pods(s, "n1", 5, 1);
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_wait(s, 18);
+    story_saw_nothing(s);
+    story_wait(s, 3);
+    story_saw(s,
+              "attach n1 subnet-b ips=4 index=2 waiting"); /* one waits, one warm, half of five */
+    story_end(s);
+}
