@@ -160,7 +160,27 @@ static void add_nodes(struct cli *cli, const struct doc *state)
     }
 }
 
-/* The pools' status tells of subnets; of single nodes, only the controller does. */
+/* What the pools' status says of single nodes: of the neediest, as of when it was written. */
+static void add_named(struct cli *cli, const struct pools *pools)
+{
+    struct table table;
+
+    table_init(&table, &cli->arena, "NODE|DECISION|WHY");
+    for (const struct doc *pool = pools->first; pool; pool = pool->next) {
+        const struct doc *node = doc_first(doc_get(status_of(pool), "nodesAtRisk"));
+        for (; node; node = node->next) {
+            table_add(&table, doc_text(doc_get(node, "name")));
+            table_add(&table, doc_text(doc_get(node, "decision")));
+            table_add(&table, doc_text(doc_get(node, "message")));
+        }
+    }
+    if (!table_empty(&table)) {
+        table_print(&table, "", &cli->out);
+        buf_add_char(&cli->out, '\n');
+    }
+}
+
+/* Of all nodes, only the controller tells. */
 static void find_nodes(struct cli *cli, struct pools *pools)
 {
     struct error error = { 0 };
@@ -168,8 +188,9 @@ static void find_nodes(struct cli *cli, struct pools *pools)
 
     if (cli_state(cli, &pools->state, &text, &error) != ERR_OK) {
         pools->state = NULL;
+        add_named(cli, pools);
         buf_addf(&cli->out,
-                 "Nodes are not shown: %s.\n"
+                 "Not all nodes are shown: %s.\n"
                  "To see them: kubectl -n %.*s port-forward deploy/headroom-controller 10270,\n"
                  "then headroom status --url http://127.0.0.1:10270\n",
                  error.text, SLICE_ARG(cli->run.namespace));

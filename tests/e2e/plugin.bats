@@ -120,7 +120,11 @@ zsh_completes() {
     # Without the leader it says what to do.
     controller_stop
     kubectl -n headroom-system delete pod leader --force --grace-period=0 >/dev/null 2>&1
-    kubectl headroom status | grep -q 'port-forward deploy/headroom-controller'
+    kubectl patch snp pods --subresource status --type merge \
+        -p '{"status":{"nodesAtRisk":[{"name":"node-b1","decision":"Paused","message":"spec.paused is true"}]}}'
+    kubectl headroom status >"$WORK/status"
+    grep -q 'port-forward deploy/headroom-controller' "$WORK/status"
+    grep -q '^node-b1 *Paused *spec.paused is true' "$WORK/status" # the pool's status names the neediest
     env -i "PATH=$PATH" "HOME=$WORK" "KUBECONFIG=$KUBECONFIG" AWS_EC2_METADATA_DISABLED=true kubectl headroom explain node-a2 --timeout 3s 2>"$WORK/said" || [ $? -eq 1 ]
     grep -q 'cannot be reached through the API server.*port-forward' "$WORK/said"
 }
