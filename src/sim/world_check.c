@@ -168,7 +168,8 @@ static void check_attached(struct world *world, struct slice id)
     }
     if (node->own_count < OWN_ENIS) {
         node->own[node->own_count++] = (struct own_eni){ .id = eni->id,
-                                                         .attached_ns = world->now_ns };
+                                                         .attached_ns = world->now_ns,
+                                                         .needed = node->waiting > 0 };
         world->result.enis_preattached++;
         world->quiet_since_ns = world->now_ns;
         world_note(world, "%s gets %s from %.*s with %u addresses, %u prefixes", node->name,
@@ -254,11 +255,12 @@ void world_check_forget(struct world *world)
 }
 
 /* An agent that frees twice what it has been given once does what its pods ask for, and so does one
- * that frees an ENI soon after the pods on it have ended; one that is given again what it has just
- * freed, and for nothing, is not understood. */
+ * that frees an ENI soon after the pods that waited for it have ended; one that is given again what
+ * it has just freed, though no pod waited or none had an address of it, is not understood. */
 static void check_flap(struct world *world, struct world_node *node, const struct own_eni *own)
 {
-    bool again = !own->served && node->flaps > 0 && own->attached_ns >= node->flapped_ns &&
+    bool of_use = own->needed && own->served;
+    bool again = !of_use && node->flaps > 0 && own->attached_ns >= node->flapped_ns &&
                  own->attached_ns - node->flapped_ns < FLAP_NS;
 
     world->result.flaps++;
@@ -269,8 +271,9 @@ static void check_flap(struct world *world, struct world_node *node, const struc
     if (world->config.check && again) {
         world_violate(world,
                       "%s flaps: its agent freed an ENI of ours within ten minutes, was given "
-                      "another one, and freed that before any pod had an address of it",
-                      node->name);
+                      "another one%s, and freed that%s",
+                      node->name, own->needed ? "" : " though no pod waited",
+                      own->served ? "" : " before any pod had an address of it");
     }
 }
 

@@ -70,8 +70,8 @@ struct world_call {
 struct own_eni { /* an ENI that the controller attached to the node */
     struct aws_id id;
     uint64_t attached_ns;
-    bool adopted;
-    bool served; /* a pod has had an address of it: it was needed */
+    bool needed; /* pods waited when it came */
+    bool served; /* a pod has had an address of it */
 };
 
 struct world_group { /* a row of the scenario's instances */

@@ -329,3 +329,64 @@ TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_
               "attach n1 subnet-b ips=4 index=2 waiting"); /* one waits, one warm, half of five */
     story_end(s);
 }
+
+TEST(plan_hand_back, addresses_in_use_beyond_those_that_are_known_are_no_need_of_a_pod)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    s->agent.warm_ip_target = 1;
+    story_pods(s, "n1", 4, 0);
+    story_go(s);
+    handed_back(s);
+    story_pods(s, "n1", 7, 0); /* two of them are ending */
+    story_wait(s, 60);
+    story_saw_nothing(s);
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_end(s);
+}
+
+TEST(plan_hand_back, an_agent_that_could_get_on_is_believed_for_longer)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 20);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    handed_back(s);
+    story_free(s, "a", 200);
+    story_pods(s, "n1", 5, 2);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_wait(s, 35);
+    story_saw_nothing(s);
+    story_wait(s, 10);
+    story_saw(s, "attach n1 subnet-");
+    story_end(s);
+}
+
+TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "a", 0);
+    story_subnet(s, "b", 200);
+    story_node(s, "n1", "m5.xlarge", "a", 14);
+    story_pool(s, "default");
+    s->agent.warm_eni_target = 0;
+    story_pods(s, "n1", 14, 0);
+    story_go(s);
+    story_pods(s, "n1", 5, 0); /* content */
+    handed_back(s);
+    story_wait(s, 620);
+    story_saw_nothing(s);
+    story_pods(s, "n1", 14, 0);
+    require(s->order_count == 2);
+    expect_u64(s->orders[1].action.attach.ips, 13);
+    story_end(s);
+}
