@@ -75,7 +75,7 @@ void mem_free(void *old)
 
 void mem_reserve(void *items_pointer, uint32_t *capacity, uint32_t need, size_t size)
 {
-    /* Then by quarters: what is large stays so, and half of it empty would be megabytes. */
+    /* Then by eighths: what is large stays so, and half of it empty would be megabytes. */
     enum { FIRST_CAPACITY = 8, DOUBLE_UP_TO = 1024 };
     void *items = NULL;
 
@@ -84,7 +84,7 @@ void mem_reserve(void *items_pointer, uint32_t *capacity, uint32_t need, size_t 
     }
     uint64_t fresh = *capacity ? *capacity : FIRST_CAPACITY;
     while (fresh < need) {
-        fresh += fresh < DOUBLE_UP_TO ? fresh : fresh / 4;
+        fresh += fresh < DOUBLE_UP_TO ? fresh : fresh / 8;
     }
     if (fresh > UINT32_MAX) {
         fresh = UINT32_MAX;

@@ -1,9 +1,9 @@
 /*
- * pod_table.h - every pod that holds or awaits an address, in 16 bytes each, and the counts by
+ * pod_table.h - every pod that holds or awaits an address, in 12 bytes each, and the counts by
  * node.
  *
  *   rows (open addressing)                   nodes (interned)       counts (by node)
- *   [ key | ip | node+flags ]  ---node--->   "ip-10-0-0-1..."  ---> holding 12, waiting 1, branch 0
+ *   [ key | node, ip, flags ]  ---node--->   "ip-10-0-0-1..."  ---> holding 12, waiting 1, branch 0
  *
  * A pod from a Table has neither namespace nor uid: its key is made of node and name, and two of
  * the same name on one node are interchangeable until a watch event names one of them (facts:
@@ -18,9 +18,13 @@
 enum { PODS_MAX = 4 << 20 };
 
 struct pod_row {
-    uint64_t key;
-    uint32_t ip;   /* 0: none; of IPv6 something that stands for it */
-    uint32_t node; /* handle and flags; 0: an empty slot */
+    uint32_t key_low;
+    uint32_t key_high : 22;
+    uint32_t ip_high : 10; /* of what stands for the address, see ip_mark; 0: none */
+    uint32_t ip_low : 9;
+    uint32_t node : 20; /* handle */
+    uint32_t identified : 1, branch : 1;
+    uint32_t used : 1; /* 0: an empty slot */
 };
 
 /* A table of its own for each part of the keys: they grow one after the other, and only one of them
