@@ -42,8 +42,9 @@ struct slice arena_vprintf(struct arena *arena, const char *format, va_list args
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_array((arena), (count), sizeof(type)))
 
-/* The only door to the heap for long-lived memory; both abort when it is empty. */
+/* The only door to the heap for long-lived memory; all abort when it is empty. */
 void *mem_resize(void *old, size_t count, size_t size); /* count 0 frees and returns NULL */
+void *mem_zeroed(size_t count, size_t size); /* pages of a large one are taken as they are used */
 void mem_free(void *old);
 
 /* Makes *items hold at least `need` elements, and some more; new elements are zeroed. */

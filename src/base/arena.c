@@ -68,6 +68,16 @@ void *mem_resize(void *old, size_t count, size_t size)
     return fresh;
 }
 
+void *mem_zeroed(size_t count, size_t size)
+{
+    void *fresh = calloc(count, size);
+
+    if (!fresh) {
+        out_of_memory(product(count, size));
+    }
+    return fresh;
+}
+
 void mem_free(void *old)
 {
     free(old);

@@ -99,9 +99,8 @@ static void set_user_agent(struct ec2 *ec2, struct slice name)
 
 struct ec2 *ec2_new(const struct ec2_config *config)
 {
-    struct ec2 *ec2 = mem_resize(NULL, 1, sizeof(*ec2));
+    struct ec2 *ec2 = mem_zeroed(1, sizeof(*ec2));
 
-    memset(ec2, 0, sizeof(*ec2));
     arena_init(&ec2->arena);
     arena_init(&ec2->step);
     ec2->env = config->env;

@@ -111,9 +111,8 @@ static void copy_config(struct kube *kube, const struct kube_config *config)
 
 struct kube *kube_new(const struct kube_config *config)
 {
-    struct kube *kube = mem_resize(NULL, 1, sizeof(*kube));
+    struct kube *kube = mem_zeroed(1, sizeof(*kube));
 
-    memset(kube, 0, sizeof(*kube));
     arena_init(&kube->own);
     arena_init(&kube->step);
     copy_config(kube, config);

@@ -141,8 +141,7 @@ static void grow(struct pod_shard *shard)
     uint32_t old_size = shard->size;
 
     shard->size = old_size ? old_size + old_size / GROWS : SIZE_MIN;
-    shard->rows = mem_resize(NULL, shard->size, sizeof(*shard->rows));
-    memset(shard->rows, 0, shard->size * sizeof(*shard->rows));
+    shard->rows = mem_zeroed(shard->size, sizeof(*shard->rows));
     for (uint32_t i = 0; i < old_size; i++) {
         if (old[i].used) {
             place_row(shard, &old[i]);
