@@ -22,7 +22,7 @@
 enum {
     IDLE_HANDLES_MAX = 8,
     ROUND_BYTES_MAX = 64 * 1024, /* body bytes of one round; who brings more is paused */
-    ROUND_EVENTS_MAX = 512,       /* the same for many small pieces */
+    ROUND_EVENTS_MAX = 512,      /* the same for many small pieces */
     FILE_MAX = 1024 * 1024,
     EXEC_OUTPUT_MAX = 1024 * 1024,
     EXEC_TOTAL_MS = 60000,
