@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "plan/state.h" /* what is held, which users see as memory */
+
 TEST(plan_edge, events_about_the_unknown_change_nothing)
 {
     static const enum plan_event_kind kinds[] = { PLAN_NODE_GONE, PLAN_POOL_GONE,
@@ -449,4 +451,118 @@ TEST(plan_edge, an_early_eni_that_nothing_can_carry_is_said_so)
     expect_contains(story_decision(s, "n1").detail, "an ENI ahead of need would not last");
     story_saw_not(s, "condition");
     story_end(s);
+}
+
+/* ---- what is borrowed, and what is left ---- */
+
+TEST(plan_edge, what_the_daemonset_said_is_kept_when_its_bytes_are_gone)
+{
+    static const struct aws_id group = { "sg-pods" };
+    char label[] = "example.com/eni", cluster[] = "prod", key[] = "cost", value[] = "42";
+    struct pair extra = { slice_of(key), slice_of(value) };
+    struct story *s = story_needy_held();
+    struct plan_event event = { .kind = PLAN_ENICONFIG };
+    struct slice found;
+
+    s->agent.custom_networking = true;
+    s->agent.eniconfig_label = slice_of(label);
+    s->agent.cluster_name = slice_of(cluster);
+    s->agent.extra_tags = &extra;
+    s->agent.extra_tag_count = 1;
+    story_label(&s->nodes[0], "example.com/eni", "mine");
+    event.eniconfig =
+        (struct eniconfig){ .name = SLICE("mine"), .groups = &group, .group_count = 1 };
+    event.eniconfig.subnet = s->subnets[0].id;
+    s->gone = true;
+    story_tell_kube(s);
+    memset(label, 'x', sizeof(label) - 1);
+    memset(cluster, 'x', sizeof(cluster) - 1);
+    memset(key, 'x', sizeof(key) - 1);
+    memset(value, 'x', sizeof(value) - 1);
+    story_step(s, &event);
+    story_lease(s, true);
+    story_read(s);
+    story_sweep(s);
+    require(s->order_count >= 1);
+    const struct eni_intent *intent = &s->orders[0].action.attach;
+    require(intent->group_count == 1);
+    expect_text(intent->groups[0].text, "sg-pods");
+    expect(pair_find(intent->tags, intent->tag_count, SLICE("cost"), &found) &&
+           slice_is(found, "42"));
+    expect(pair_find(intent->tags, intent->tag_count, SLICE(TAG_AGENT_CLUSTER), &found) &&
+           slice_is(found, "prod"));
+    story_end(s);
+}
+
+TEST(plan_edge, nothing_is_left_of_enis_of_instances_that_are_no_nodes)
+{
+    struct story *s = story_needy_held();
+    struct aws_id stranger = { "i-stranger" };
+    char name[32];
+    struct pair tags[] = { { SLICE(TAG_INTENT), SLICE("headroom-1") },
+                           { SLICE(TAG_POOL), { "", 0 } } };
+    struct eni eni = { .id = { "eni-strange" }, .tags = tags, .tag_count = 2 };
+    struct plan_event event = { .kind = PLAN_ENIS };
+
+    story_go(s);
+    uint32_t held = 0;
+    eni.instance = stranger;
+    eni.subnet = s->subnets[0].id;
+    eni.status = ENI_IN_USE;
+    event.enis.instances = &stranger;
+    event.enis.instance_count = 1;
+    event.enis.enis = &eni;
+    event.enis.count = 1;
+    for (uint32_t i = 0; i < 10; i++) {
+        (void)snprintf(name, sizeof(name), "pool-%u", i);
+        tags[1].value = slice_of(name);
+        event.enis.asked_ns = s->now_ns;
+        story_step(s, &event);
+        held = i == 0 ? s->planner->strings.count : held;
+    }
+    expect_u64(s->planner->strings.count, held);
+    story_end(s);
+}
+
+TEST(plan_edge, a_node_of_which_little_was_known_leaves_the_count_too)
+{
+    struct story *s = story_needy_held();
+    struct plan_event gone = { .kind = PLAN_NODE_GONE, .name = SLICE("n2") };
+
+    story_node(s, "n2", "t3.medium", "a", 5)->zone = "";
+    s->nodes[1].node.provider_id = SLICE("aws:///x/i-n2");
+    story_go(s);
+    story_wait(s, 30);
+    expect_u64(s->status.nodes_total, 2);
+    uint32_t statuses = s->statuses;
+    story_wait(s, 30);
+    expect_u64(s->statuses, statuses);
+    story_step(s, &gone);
+    story_wait(s, 11);
+    expect_u64(s->status.nodes_total, 1);
+    story_end(s);
+}
+
+TEST(plan_edge, subnets_are_mapped_often_while_eight_blocks_are_left_and_not_while_nine_are)
+{
+    for (uint32_t blocks = 8; blocks <= 9; blocks++) {
+        struct story *s = story_begin();
+
+        story_subnet(s, "a", blocks * 16);
+        story_node(s, "n1", "m5.large", "a", 0);
+        story_pool(s, "default");
+        s->agent.prefix_delegation = true;
+        s->agent.warm_prefix_target = 1;
+        story_find_eni(s, "eni-n1-0")->prefix_count = 1;
+        story_go(s);
+        story_wait(s, 5);
+        uint32_t sweeps = s->sweeps;
+        story_wait(s, 100);
+        if (blocks == 8) {
+            expect(s->sweeps - sweeps >= 2);
+        } else {
+            expect_u64(s->sweeps, sweeps);
+        }
+        story_end(s);
+    }
 }

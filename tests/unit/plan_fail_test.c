@@ -109,6 +109,7 @@ TEST(plan_fail, an_eni_that_the_instance_will_not_take_is_deleted_once)
     story_is(s, "n1", PLAN_DECISION_AtENILimit);
     story_wait(s, 5);
     expect_u64(story_count(s, "delete eni-made"), 1);
+    expect_u64(story_order(s)->action.rank, UINT32_MAX); /* nothing waits for it */
     expect_u64(story_count(s, "attach n"), 0);
     story_ends(s, CLOUD_FAILED, CLOUD_ENI_GONE, NULL);
     story_wait(s, 5);

@@ -390,3 +390,30 @@ TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
     expect_u64(s->orders[1].action.attach.ips, 13);
     story_end(s);
 }
+
+/* ---- how old a picture may be ---- */
+
+TEST(plan_waiting, what_was_read_more_than_five_seconds_ago_is_read_again_before_an_eni_is_attached)
+{
+    for (uint32_t age_ds = 49; age_ds <= 51; age_ds += 2) {
+        struct story *s = story_begin();
+
+        story_subnet(s, "a", 200);
+        story_subnet(s, "b", 200);
+        story_node(s, "n1", "t3.medium", "a", 5);
+        story_pool(s, "default");
+        s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
+        story_pods(s, "n1", 0, 0);
+        story_go(s);
+        story_wait(s, 60);
+        story_enis(s, "n1");
+        uint32_t observes = s->observes;
+        s->now_ns += age_ds * STORY_S / 10;
+        s->subnets[0].free = 0;
+        story_pods(s, "n1", 5, 1);
+        story_read(s);
+        story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting");
+        expect_u64(s->observes - observes, age_ds > 50);
+        story_end(s);
+    }
+}
