@@ -395,7 +395,7 @@ bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slic
 {
     for (uint32_t i = 0; i < p->order_count; i++) {
         const struct order *order = &p->orders[i];
-        if (order->id != 0 && !order->over &&
+        if (!order->over && /* a free row is of no ENI and has no token */
             (aws_id_eq(&order->eni, eni) ||
              (order->token[0] && slice_eq(slice_of(order->token), token)))) {
             return true;

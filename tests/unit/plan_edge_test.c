@@ -566,3 +566,80 @@ TEST(plan_edge, subnets_are_mapped_often_while_eight_blocks_are_left_and_not_whi
         story_end(s);
     }
 }
+
+TEST(plan_edge, the_largest_subnet_that_a_vpc_can_have_is_mapped_too)
+{
+    struct story *s = story_begin();
+    struct story_subnet *subnet = story_subnet(s, "a", 65536 - 5 - 4);
+
+    subnet->bits = 16;
+    subnet->base = 0x0a000000U;
+    story_node(s, "n1", "m5.large", "a", 0);
+    story_pool(s, "default");
+    s->agent.prefix_delegation = true;
+    s->agent.warm_prefix_target = 1;
+    s->holds = true;
+    struct story_eni *eni = story_find_eni(s, "eni-n1-0");
+    eni->ip_count = 3; /* one address in each of three blocks */
+    for (uint32_t i = 0; i < 3; i++) {
+        eni->ips[i] = subnet->base + 1000 * (i + 1);
+    }
+    story_go(s);
+    story_wait(s, 20);
+    /* The first and the last block hold AWS's own addresses, the first the node's, too. */
+    struct pool_status now;
+    require(plan_pool_status_at(s->planner, 0, &now));
+    expect_u64(now.subnets[0].free_prefixes, 4096 - 2 - 3);
+    story_end(s);
+}
+
+TEST(plan_edge, enis_that_went_with_their_node_make_room_below_the_pools_limit)
+{
+    struct story *s = story_needy();
+    struct plan_event gone = { .kind = PLAN_NODE_GONE, .name = SLICE("n1") };
+
+    s->pools[0].max_enis = 1;
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_go(s);
+    story_wait(s, 2);
+    expect_u64(s->order_count, 1);
+    story_pods(s, "n2", 5, 1);
+    story_wait(s, 20);
+    story_is(s, "n2", PLAN_DECISION_PoolLimit);
+    story_step(s, &gone);
+    story_wait(s, 20);
+    require(s->order_count == 2);
+    expect_text(s->orders[1].node, "n2");
+    story_end(s);
+}
+
+TEST(plan_edge, counts_the_subnets_that_are_not_healthy)
+{
+    struct story *s = story_needy();
+
+    story_subnet(s, "c", 200);
+    story_subnet(s, "d", 200);
+    story_go(s);
+    expect_u64(s->status.low_subnets, 1);
+    story_end(s);
+}
+
+TEST(plan_edge, a_reservation_keeps_back_only_what_is_free_in_it)
+{
+    struct story *s = story_needy_held();
+    struct story_subnet *b = &s->subnets[1];
+    struct pool_status now;
+
+    b->free = 100;
+    b->reservations[0] = (struct cidr_reservation){ { b->base + 96, 27 }, true };
+    b->reservation_count = 1;
+    struct story_eni *eni = story_eni(s, "n1", "b", 1, 2, 0);
+    eni->ips[0] = b->base + 96; /* the first of it, and the one before */
+    eni->ips[1] = b->base + 95;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_wait(s, 20);
+    require(plan_pool_status_at(s->planner, 0, &now));
+    expect_u64(now.subnets[1].free + now.subnets[1].in_flight, 100 - 31);
+    story_end(s);
+}
