@@ -163,6 +163,13 @@ static uint32_t least_needed(const struct planner *p, const struct node_row *nod
     return pods + 1 + p->pools[node->pool].pool.reserved_ips;
 }
 
+static struct slice pods_wait(struct arena *arena, uint32_t count)
+{
+    return count == 0   ? SLICE("no pod waits")
+           : count == 1 ? SLICE("1 pod waits")
+                        : arena_printf(arena, "%u pods wait", count);
+}
+
 static struct slice why_short(const struct planner *p, struct arena *arena,
                               const struct node_row *node, const struct view *v)
 {
@@ -171,19 +178,19 @@ static struct slice why_short(const struct planner *p, struct arena *arena,
         return arena_printf(
             arena,
             "all %u ENIs that MAX_ENI of aws-node allows are in use and no attached ENI can get "
-            "another address; %u pods wait; raise MAX_ENI, or set spec.headroom.maxENIsPerNode to "
+            "another address; %.*s; raise MAX_ENI, or set spec.headroom.maxENIsPerNode to "
             "let Headroom go beyond it (this %.*s has %u slots)",
-            v->slots, v->waiting, SLICE_ARG(plan_text(p, p->types[node->type].name)),
-            p->types[node->type].limits.enis);
+            v->slots, SLICE_ARG(pods_wait(arena, v->waiting)),
+            SLICE_ARG(plan_text(p, p->types[node->type].name)), p->types[node->type].limits.enis);
     }
     if (node->kind == PLAN_DECISION_AtENILimit) {
         return arena_printf(arena,
                             "all %u usable ENI slots of this %.*s are in use and no attached ENI "
                             "can get another address; "
-                            "%u pods wait; use a larger instance type, prefix delegation, or free "
+                            "%.*s; use a larger instance type, prefix delegation, or free "
                             "addresses in the ENIs' subnets",
                             v->slots, SLICE_ARG(plan_text(p, p->types[node->type].name)),
-                            v->waiting);
+                            SLICE_ARG(pods_wait(arena, v->waiting)));
     }
     if (node->want == WANT_BARE) {
         return arena_printf(arena,
@@ -443,9 +450,9 @@ static struct slice where(const struct planner *p, struct arena *arena, const st
 
 static struct slice numbers(struct arena *arena, const struct node_row *node, const struct view *v)
 {
-    return arena_printf(arena,
-                        "%u of %u addresses are in use, %u pods wait, the agent wants %u free",
-                        v->holding, v->addresses, node->waiting, v->warm_target);
+    return arena_printf(arena, "%u of %u addresses are in use, %.*s, the agent wants %u free",
+                        v->holding, v->addresses, SLICE_ARG(pods_wait(arena, node->waiting)),
+                        v->warm_target);
 }
 
 static struct slice seconds_left(const struct planner *p, struct arena *arena, uint64_t at_ns)
@@ -478,8 +485,11 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
         return arena_printf(arena, "%.*s: %.*s", SLICE_ARG(where(p, arena, node)),
                             SLICE_ARG(counts));
     case PLAN_DECISION_Adopting:
-        return arena_printf(arena, "%u more addresses on %u ENIs that the agent will adopt: %.*s",
-                            v->coming, v->coming_enis, SLICE_ARG(counts));
+        return v->coming == 0
+                   ? arena_printf(arena, "a bare ENI that the agent will adopt and fill: %.*s",
+                                  SLICE_ARG(counts))
+                   : arena_printf(arena, "%u more addresses that the agent will find soon: %.*s",
+                                  v->coming, SLICE_ARG(counts));
     case PLAN_DECISION_Backoff:
         return arena_printf(
             arena, "the last try ended with %s, the next is due %.*s: %.*s",

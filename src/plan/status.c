@@ -181,10 +181,12 @@ static struct condition capacity(struct planner *p, const struct pool_row *row,
     if (row->classes[CLASS_EXHAUSTED] > 0) {
         return says(
             CONDITION_FALSE, "NodesExhausted",
-            arena_printf(&p->arena,
-                         "%u of %u nodes have no address for their pods and no subnet helps; their "
-                         "condition " NODE_CONDITION " says why",
-                         row->classes[CLASS_EXHAUSTED], status->nodes_total));
+            arena_printf(
+                &p->arena,
+                "%u of %u nodes %s no address left and no subnet helps; condition " NODE_CONDITION
+                " of the node says why",
+                row->classes[CLASS_EXHAUSTED], status->nodes_total,
+                row->classes[CLASS_EXHAUSTED] == 1 ? "has" : "have"));
     }
     for (uint32_t i = 0; i < row->group_count; i++) {
         const struct group *group = &p->groups[row->groups[i]];
