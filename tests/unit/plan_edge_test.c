@@ -643,3 +643,76 @@ TEST(plan_edge, a_reservation_keeps_back_only_what_is_free_in_it)
     expect_u64(now.subnets[1].free + now.subnets[1].in_flight, 100 - 31);
     story_end(s);
 }
+
+TEST(plan_edge, nothing_is_left_of_security_groups_that_have_changed)
+{
+    struct story *s = story_needy_held();
+    uint32_t held = 0;
+    char name[32];
+
+    story_go(s);
+    for (uint32_t i = 0; i < 10; i++) {
+        (void)snprintf(name, sizeof(name), "team-%u", i);
+        struct pair tag = { slice_of(name), SLICE("yes") };
+        struct plan_group group = { .id = { "sg-1" }, .tags = &tag, .tag_count = 1 };
+        struct plan_event event = { .kind = PLAN_GROUPS };
+        event.groups.groups = &group;
+        event.groups.count = 1;
+        story_step(s, &event);
+        held = i == 0 ? s->planner->strings.count : held;
+    }
+    expect_u64(s->planner->strings.count, held);
+    story_end(s);
+}
+
+TEST(plan_edge, a_subnet_that_takes_the_place_of_another_is_told_at_once)
+{
+    struct story *s = story_needy_held();
+
+    story_go(s);
+    expect_u64(s->status.free, 200 - 6); /* those are in flight */
+    story_wait(s, 2);
+    s->subnets[1].gone = true;
+    story_subnet(s, "c", 200);
+    story_read(s);
+    require(s->status.subnet_count == 2);
+    expect_text(s->status.subnets[1].id.text, "subnet-c");
+    story_end(s);
+}
+
+TEST(plan_edge, the_rank_of_an_order_for_more_addresses_is_since_when_pods_wait)
+{
+    struct story *s = story_needy_held();
+
+    s->agent.provisioning_disabled = true; /* nobody but us adds any */
+    story_eni(s, "n1", "b", 1, 3, 0);
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_wait(s, 7);
+    uint32_t before = s->order_count;
+    story_pods(s, "n1", 8, 1);
+    uint64_t since_s = s->now_ns / STORY_S;
+    story_wait(s, 1);
+    require(s->order_count == before + 1);
+    expect_u64(s->orders[before].action.kind, PLAN_ASSIGN);
+    expect_u64(s->orders[before].action.rank, since_s);
+    story_end(s);
+}
+
+TEST(plan_edge, what_goes_on_for_twenty_seconds_is_a_trend)
+{
+    for (uint32_t s_long = 19; s_long <= 20; s_long++) {
+        struct story *s = story_needy_held();
+        struct pool_status now;
+
+        s->subnets[1].free = 250;
+        story_go(s);
+        s->now_ns += 10 * STORY_S;
+        story_free(s, "b", 240);
+        s->now_ns += s_long * STORY_S;
+        story_free(s, "b", 200);
+        require(plan_pool_status_at(s->planner, 0, &now));
+        expect((now.subnets[1].exhausted_in_s < FORECAST_NEVER_S) == (s_long == 20));
+        story_end(s);
+    }
+}
