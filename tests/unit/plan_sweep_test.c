@@ -105,3 +105,41 @@ TEST(plan_sweep, names_a_node_that_appeared_between_its_pages)
     expect(plan_enis_known(s->planner, SLICE("n2")));
     story_end(s);
 }
+
+TEST(plan_sweep, is_not_troubled_by_subnets_of_which_only_the_name_is_known)
+{
+    struct story *s = paged();
+
+    story_go(s);
+    for (uint32_t i = 0; i < 60; i++) { /* ENIConfigs of another VPC */
+        struct plan_event event = { .kind = PLAN_ENICONFIG };
+        event.eniconfig.name = slice_of(story_text(s, "config%s-%u", "", i));
+        event.eniconfig.subnet = story_id(story_text(s, "subnet-far%s-%u", "", i));
+        story_step(s, &event);
+    }
+    s->now_ns += STORY_S;
+    story_sweep(s);
+    expect_u64(story_decision(s, "n1").enis, 3);
+    expect_u64(s->status.subnet_count, 2);
+    story_end(s);
+}
+
+TEST(plan_sweep, of_one_instance_takes_no_eni_that_is_attached_to_none)
+{
+    struct story *s = paged();
+    struct eni loose = { .id = { "eni-loose" }, .status = ENI_AVAILABLE };
+    struct plan_event event = { .kind = PLAN_ENIS };
+
+    story_go(s);
+    expect(!plan_enis_known(s->planner, SLICE("nobody")));
+    s->now_ns += STORY_S;
+    event.enis.instances = &s->nodes[1].instance;
+    event.enis.instance_count = 1;
+    event.enis.enis = &loose;
+    event.enis.count = 1;
+    event.enis.asked_ns = s->now_ns;
+    story_step(s, &event);
+    expect(!plan_enis_known(s->planner, SLICE("n2"))); /* not even its primary one came */
+    expect_u64(story_decision(s, "n1").enis, 3);
+    story_end(s);
+}
