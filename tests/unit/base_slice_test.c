@@ -179,3 +179,27 @@ TEST(slice, hashes_like_FNV_1a)
     expect_u64(slice_hash(SLICE("a")), UINT64_C(0xaf63dc4c8601ec8c));
     expect_u64(slice_hash(SLICE("foobar")), UINT64_C(0x85944171f73967e8));
 }
+
+/* 200 bytes long texts that differ in one bit: none may share a hash, nor the half that tables use. */
+TEST(slice, hashes_quickly_and_loses_no_bit)
+{
+    enum { BYTES = 200 };
+    char text[BYTES] = { 0 };
+    uint64_t zero = slice_hash_quick((struct slice){ text, BYTES });
+    uint32_t same = 0, same_high = 0, same_low = 0;
+
+    for (size_t bit = 0; bit < BYTES * 8; bit++) {
+        text[bit / 8] = (char)(1U << (bit % 8));
+        uint64_t hash = slice_hash_quick((struct slice){ text, BYTES });
+        text[bit / 8] = 0;
+        same += hash == zero;
+        same_high += hash >> 32 == zero >> 32;
+        same_low += (uint32_t)hash == (uint32_t)zero;
+    }
+    expect_u64(same, 0);
+    expect_u64(same_high, 0);
+    expect_u64(same_low, 0);
+    /* Length counts: a NUL more is another text. */
+    expect(slice_hash_quick((struct slice){ text, 7 }) !=
+           slice_hash_quick((struct slice){ text, 8 }));
+}
