@@ -336,6 +336,7 @@ TEST(plan_told, a_dry_run_plans_without_the_lease_and_reads_what_it_needs)
     s->pools[0].paused = false;
     story_pods(s, "n1", 5, 1);
     story_send_pool(s, "default");
+    expect_u64(story_count(s, "event pool default DryRun: dry run, node n1: "), 2);
     expect_u64(story_count(s, "event node n1 DryRun"), 2); /* a new time that it comes to this */
     story_end(s);
 }

@@ -417,3 +417,25 @@ TEST(plan_waiting, what_was_read_more_than_five_seconds_ago_is_read_again_before
         story_end(s);
     }
 }
+
+/* ---- what agents free ---- */
+
+TEST(plan_waiting, a_node_whose_agent_is_about_to_free_an_eni_is_looked_at_after_a_minute)
+{
+    for (uint32_t holding = 0; holding <= 1; holding++) {
+        struct story *s = story_begin();
+
+        story_subnet(s, "a", 0);
+        story_node(s, "n1", "t3.medium", "a", 5);
+        story_eni(s, "n1", "a", 1, 5, 0);
+        story_pool(s, "default");
+        story_pods(s, "n1", holding, 0); /* ten free ones are one too many for the agent */
+        story_go(s);
+        uint32_t observes = s->observes;
+        story_wait(s, 59);
+        expect_u64(s->observes, observes);
+        story_wait(s, 2);
+        expect_u64(s->observes - observes, holding == 0);
+        story_end(s);
+    }
+}
