@@ -176,6 +176,12 @@ controller_stop() {
     CONTROLLER_STATUS=0
     [ -n "${CONTROLLER_PID:-}" ] || return 0
     kill -TERM "$CONTROLLER_PID" 2>/dev/null || true
+    controller_wait
+}
+
+# For its end, which somebody asked for already. Its exit status is in CONTROLLER_STATUS.
+controller_wait() {
+    CONTROLLER_STATUS=0
     within 30 "the controller to end" controller_ended || kill -KILL "$CONTROLLER_PID"
     wait "$CONTROLLER_PID" 2>/dev/null || CONTROLLER_STATUS=$?
     CONTROLLER_PID=

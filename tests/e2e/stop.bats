@@ -32,7 +32,7 @@ lease_held() { [ -n "$(holder)" ]; }
     within 30 "the creation to be held" fault_met CreateNetworkInterface
     kill -TERM "$CONTROLLER_PID"
     sim_faults_clear
-    controller_stop
+    controller_wait
     [ "$CONTROLLER_STATUS" -eq 0 ] || { logs_tail; fail "exit status $CONTROLLER_STATUS"; }
     controller_start
     within 30 "an ENI to be attached" attached_by_us i-0a000000000000001 1
