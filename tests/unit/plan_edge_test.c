@@ -716,3 +716,26 @@ TEST(plan_edge, what_goes_on_for_twenty_seconds_is_a_trend)
         story_end(s);
     }
 }
+
+TEST(plan_edge, security_groups_are_selected_by_any_of_their_tags)
+{
+    static const struct pair tags[] = { { SLICE("team"), SLICE("a") },
+                                        { SLICE("pods"), SLICE("yes") } };
+    for (size_t i = 0; i < 2; i++) {
+        struct story *s = story_needy_held();
+        struct selector_term term = { .tags = &tags[i], .tag_count = 1 };
+        struct plan_group group = { .id = { "sg-1" }, .tags = tags, .tag_count = 2 };
+        struct plan_event event = { .kind = PLAN_GROUPS };
+
+        s->pools[0].group_terms = &term;
+        s->pools[0].group_term_count = 1;
+        event.groups.groups = &group;
+        event.groups.count = 1;
+        story_step(s, &event);
+        story_go(s);
+        require(s->order_count == 1);
+        require(s->orders[0].action.attach.group_count == 1);
+        expect_text(s->orders[0].action.attach.groups[0].text, "sg-1");
+        story_end(s);
+    }
+}
