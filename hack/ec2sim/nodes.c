@@ -13,6 +13,11 @@
 
 enum { KUBECONFIG_MAX = 4 << 20 };
 
+static struct slice instance_key(const void *rows, uint32_t handle)
+{
+    return aws_id_slice(&((const struct node_row *)rows)[handle].view.id);
+}
+
 static struct slice row_key(const void *rows, uint32_t handle)
 {
     return slice_of(((const struct node_row *)rows)[handle].name);
@@ -24,16 +29,6 @@ static struct slice pod_key(const void *rows, uint32_t handle)
 }
 
 /* ---- instances ---- */
-
-static uint32_t find_instance(const struct nodes *nodes, const struct aws_id *id)
-{
-    for (uint32_t i = 0; i < nodes->row_count; i++) {
-        if (nodes->rows[i].used && aws_id_eq(&nodes->rows[i].view.id, id)) {
-            return i;
-        }
-    }
-    return ROW_NONE;
-}
 
 static const struct node_scenario *scenario_of(const struct nodes *nodes, const struct aws_id *id)
 {
@@ -124,7 +119,9 @@ static void add_node(struct nodes *nodes, const struct sim_instance_view *view)
     }
     mem_reserve(&nodes->rows, &nodes->row_capacity, nodes->row_count + 1, sizeof(struct node_row));
     struct node_row *row = &nodes->rows[nodes->row_count];
-    *row = (struct node_row){ .used = true, .view = *view, .scenario = scenario };
+    *row = (struct node_row){
+        .used = true, .view = *view, .scenario = scenario, .looked = nodes->looks
+    };
     row->view.zone = arena_slice(&nodes->arena, view->zone);
     row->view.type.name = arena_slice(&nodes->arena, view->type.name);
     row->view.tags = NULL;
@@ -146,6 +143,7 @@ static void add_node(struct nodes *nodes, const struct sim_instance_view *view)
         start_agent(nodes, row);
     }
     index_add(&nodes->row_index, nodes->rows, nodes->row_count);
+    index_add(&nodes->instances, nodes->rows, nodes->row_count);
     nodes_register(nodes, nodes->row_count++);
 }
 
@@ -159,6 +157,7 @@ static void remove_node(struct nodes *nodes, uint32_t index)
     nodes_lose_pods(nodes, index);
     nodes_unregister(nodes, index);
     index_remove(&nodes->row_index, nodes->rows, slice_of(row->name));
+    index_remove(&nodes->instances, nodes->rows, aws_id_slice(&row->view.id));
     sim_agent_free(row->agent);
     row->agent = NULL;
     row->used = false;
@@ -170,17 +169,17 @@ static void look_at_instances(struct nodes *nodes)
     const struct sim_instance_view *views = sim_ec2_instances(nodes->config.ec2, &nodes->scratch,
                                                               &count);
 
+    nodes->looks++;
     for (uint32_t i = 0; i < count; i++) {
-        if (find_instance(nodes, &views[i].id) == ROW_NONE) {
+        uint32_t row = index_find(&nodes->instances, nodes->rows, aws_id_slice(&views[i].id));
+        if (row != INDEX_NONE) {
+            nodes->rows[row].looked = nodes->looks;
+        } else {
             add_node(nodes, &views[i]);
         }
     }
     for (uint32_t i = 0; i < nodes->row_count; i++) {
-        bool there = false;
-        for (uint32_t j = 0; j < count; j++) {
-            there = there || aws_id_eq(&views[j].id, &nodes->rows[i].view.id);
-        }
-        if (nodes->rows[i].used && !there) {
+        if (nodes->rows[i].used && nodes->rows[i].looked != nodes->looks) {
             remove_node(nodes, i);
         }
     }
@@ -342,6 +341,7 @@ static void release(struct nodes *nodes)
     mem_free(nodes->requests);
     mem_free(nodes->waits_s);
     index_done(&nodes->row_index);
+    index_done(&nodes->instances);
     index_done(&nodes->pod_index);
     timers_done(&nodes->pod_timers);
     io_free(nodes->io);
@@ -363,6 +363,7 @@ enum err nodes_start(const struct nodes_config *config, struct nodes **ret, stru
     arena_init(&nodes->scratch);
     prng_init(&nodes->prng, config->seed);
     index_init(&nodes->row_index, row_key);
+    index_init(&nodes->instances, instance_key);
     index_init(&nodes->pod_index, pod_key);
     timers_init(&nodes->pod_timers);
     nodes->config.scenario = arena_slice(&nodes->arena, config->scenario);

@@ -55,6 +55,7 @@ struct taint {
 
 struct node_row {
     bool used, leaving;
+    uint64_t looked; /* the last look that found its instance */
     char name[NODE_NAME_MAX];
     struct sim_instance_view view;        /* its slices live in the nodes' arena */
     const struct node_scenario *scenario; /* NULL: defaults */
@@ -172,6 +173,8 @@ struct nodes {
     struct node_row *rows;
     uint32_t row_count, row_capacity;
     struct index row_index; /* by name */
+    struct index instances; /* the same rows by instance */
+    uint64_t looks;         /* how often instances were looked at */
     uint64_t look_ns;       /* when to look for new instances */
     struct pod_row *pods;
     uint32_t pod_count, pod_capacity, free_pod; /* free rows are linked by .node */
