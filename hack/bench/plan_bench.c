@@ -5,7 +5,9 @@
  *
  * Builds a cluster of NODES nodes with 30 pods each over 3 zones and 12 subnets, brings the
  * planner to rest, then feeds it a day's mix of events: pods' counts (94 in 100), heartbeats of
- * nodes (5), reads of ENIs and subnets (1).
+ * nodes (5), reads of ENIs and subnets (1). A node has one in ten minutes, whatever the cluster's
+ * size: what the planner does later because of an event, it does then in a small cluster, too, and
+ * the figures compare like with like.
  *
  * Two figures an event, since memory is slower than arithmetic. Cold: the median of steps before
  * each of which the caches were emptied, as they are when events come some milliseconds apart and
@@ -31,7 +33,8 @@ enum {
     EVENTS = 400000,
     COLD_EVENTS = 2001,
     LABELS = 12,
-    STARTING = 128
+    CHANGE_S = 600, /* between two events of one node */
+    WAIT_S = 3      /* between a pod's binding and its address */
 };
 
 struct cluster {
@@ -40,13 +43,13 @@ struct cluster {
     struct prng prng;
     uint64_t now_ns;
     uint32_t nodes;
-    struct slice *names;
+    char name[64]; /* of the node of the event */
     struct aws_id *instances;
     uint16_t *holding;
     struct subnet subnets[SUBNETS];
     uint64_t actions;
-    uint32_t starting[STARTING]; /* nodes where a pod waits, for some 3 s */
-    uint32_t starting_at;
+    uint32_t *starting; /* a ring: nodes where a pod waits for its address */
+    uint32_t starting_count, starting_at;
 };
 
 static const char *const zone_names[ZONES] = { "us-west-2a", "us-west-2b", "us-west-2c" };
@@ -67,6 +70,21 @@ static struct aws_id id_of(const char *format, uint32_t n)
 
     (void)snprintf(id.text, sizeof(id.text), format, n);
     return id;
+}
+
+/* Made anew for each event, as one that was just read: its bytes are in the cache. */
+static struct slice name_of(struct cluster *c, uint32_t node)
+{
+    static const char form[] = "ip-10-000-000-000.us-west-2.compute.internal";
+    enum { LAST_DIGIT = 16 };
+
+    memcpy(c->name, form, sizeof(form));
+    for (uint32_t at = LAST_DIGIT, rest = node; rest > 0; at -= 4, rest >>= 8) {
+        c->name[at] = (char)('0' + (rest & 255) % 10);
+        c->name[at - 1] = (char)('0' + (rest & 255) / 10 % 10);
+        c->name[at - 2] = (char)('0' + (rest & 255) / 100);
+    }
+    return (struct slice){ c->name, sizeof(form) - 1 };
 }
 
 static void make_subnets(struct cluster *c)
@@ -92,20 +110,17 @@ static void send_node(struct cluster *c, uint32_t i)
 {
     struct pair labels[LABELS];
     char provider[96];
-    char host[64];
     struct plan_event event = { .kind = PLAN_NODE };
 
     for (uint32_t j = 0; j < LABELS; j++) {
         labels[j].key = slice_of(c->arena.chunks ? "label.example.com/key" : "");
         labels[j].value = SLICE("value");
     }
-    (void)snprintf(host, sizeof(host), "ip-10-%u-%u-%u.us-west-2.compute.internal", i >> 16,
-                   i >> 8 & 255, i & 255);
-    labels[0] = (struct pair){ SLICE("kubernetes.io/hostname"), slice_of(host) };
+    labels[0] = (struct pair){ SLICE("kubernetes.io/hostname"), name_of(c, i) };
     (void)snprintf(provider, sizeof(provider), "aws:///%s/%s", zone_names[i % ZONES],
                    c->instances[i].text);
     event.node = (struct node){
-        .name = c->names[i],
+        .name = name_of(c, i),
         .provider_id = slice_of(provider),
         .zone = slice_of(zone_names[i % ZONES]),
         .instance_type = SLICE("m5.xlarge"),
@@ -121,7 +136,7 @@ static void send_pods(struct cluster *c, uint32_t i, uint32_t waiting)
 {
     struct plan_event event = { .kind = PLAN_PODS };
 
-    event.pods.node = c->names[i];
+    event.pods.node = name_of(c, i);
     event.pods.holding = c->holding[i];
     event.pods.waiting = waiting;
     step(c, &event);
@@ -202,9 +217,10 @@ static void build(struct cluster *c, uint32_t nodes)
     arena_init(&c->arena);
     prng_init(&c->prng, 7);
     c->planner = plan_new(&config);
-    c->names = ARENA_ARRAY(&c->arena, struct slice, nodes);
     c->instances = ARENA_ARRAY(&c->arena, struct aws_id, nodes);
     c->holding = ARENA_ARRAY(&c->arena, uint16_t, nodes);
+    c->starting_count = nodes * WAIT_S / (2 * CHANGE_S) + 1; /* every other event is a binding */
+    c->starting = ARENA_ARRAY(&c->arena, uint32_t, c->starting_count);
     make_subnets(c);
     agent_settings_default(&event.agent);
     step(c, &event);
@@ -215,8 +231,6 @@ static void build(struct cluster *c, uint32_t nodes)
     event.pool.subnet_term_count = 1;
     step(c, &event);
     for (uint32_t i = 0; i < nodes; i++) {
-        c->names[i] = arena_printf(&c->arena, "ip-10-%u-%u-%u.us-west-2.compute.internal", i >> 16,
-                                   i >> 8 & 255, i & 255);
         c->instances[i] = id_of("i-%017x", i);
         c->holding[i] = PODS;
         send_node(c, i);
@@ -239,10 +253,10 @@ static void one_event(struct cluster *c)
     uint32_t node = (uint32_t)prng_below(&c->prng, c->nodes);
     uint32_t kind = (uint32_t)prng_below(&c->prng, 1000);
 
-    /* 100,000 nodes with a change of pods every 10 minutes are some 170 events a second. */
-    c->now_ns += 6 * SECOND / 1000;
+    /* More nodes have more events a second, not more between two reads of a node. */
+    c->now_ns += CHANGE_S * SECOND / c->nodes;
     if (kind < 940) {
-        uint32_t *started = &c->starting[c->starting_at++ % STARTING];
+        uint32_t *started = &c->starting[c->starting_at++ % c->starting_count];
         if (kind % 2 == 0) {
             c->holding[node] = (uint16_t)(PODS - 3 + prng_below(&c->prng, 7));
             send_pods(c, *started, 0);
