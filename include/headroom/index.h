@@ -17,12 +17,16 @@ enum { INDEX_NONE = UINT32_MAX };
 /* The key of a row; borrowed, valid while the index is being used. */
 typedef struct slice index_key_fn(const void *rows, uint32_t handle);
 
+struct index_slot {
+    uint32_t row;  /* handle + 1; 0: empty; UINT32_MAX: deleted */
+    uint32_t hash; /* the upper half of the key's hash, to spare most comparisons */
+};
+
 struct index {
-    uint32_t *slots;  /* handle + 1; 0: empty; UINT32_MAX: deleted */
-    uint32_t *hashes; /* the upper half of the key's hash, to spare most comparisons */
-    uint32_t size;    /* a power of two, or 0 */
-    uint32_t used;    /* full and deleted slots */
-    uint32_t count;   /* full slots */
+    struct index_slot *slots;
+    uint32_t size;  /* a power of two, or 0 */
+    uint32_t used;  /* full and deleted slots */
+    uint32_t count; /* full slots */
     index_key_fn *key;
 };
 

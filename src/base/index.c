@@ -27,7 +27,6 @@ void index_init(struct index *index, index_key_fn *key)
 void index_done(struct index *index)
 {
     mem_free(index->slots);
-    mem_free(index->hashes);
     *index = (struct index){ .key = index->key };
 }
 
@@ -40,27 +39,27 @@ static uint32_t find_slot(const struct index *index, const void *rows, struct sl
     uint32_t hash = key_hash(key);
     uint32_t mask = index->size - 1;
     /* Ends: a quarter of the slots is empty at any time. */
-    for (uint32_t at = hash & mask; index->slots[at] != 0; at = (at + 1) & mask) {
-        if (index->slots[at] != SLOT_DELETED && index->hashes[at] == hash &&
-            slice_eq(index->key(rows, index->slots[at] - 1), key)) {
+    for (uint32_t at = hash & mask; index->slots[at].row != 0; at = (at + 1) & mask) {
+        const struct index_slot *slot = &index->slots[at];
+        if (slot->row != SLOT_DELETED && slot->hash == hash &&
+            slice_eq(index->key(rows, slot->row - 1), key)) {
             return at;
         }
     }
     return INDEX_NONE;
 }
 
-static void place(struct index *index, uint32_t slot, uint32_t hash)
+static void place(struct index *index, struct index_slot slot)
 {
     uint32_t mask = index->size - 1;
-    uint32_t at = hash & mask;
+    uint32_t at = slot.hash & mask;
 
-    while (index->slots[at] != 0 && index->slots[at] != SLOT_DELETED) {
+    while (index->slots[at].row != 0 && index->slots[at].row != SLOT_DELETED) {
         at = (at + 1) & mask;
     }
-    index->used += index->slots[at] == 0;
+    index->used += index->slots[at].row == 0;
     index->count++;
     index->slots[at] = slot;
-    index->hashes[at] = hash;
 }
 
 /* Moves all to a table that is at most half full; deleted slots do not come along. */
@@ -74,25 +73,23 @@ static void rehash(struct index *index)
         size *= 2;
     }
     index->slots = mem_resize(NULL, size, sizeof(*index->slots));
-    index->hashes = mem_resize(NULL, size, sizeof(*index->hashes));
     memset(index->slots, 0, size * sizeof(*index->slots));
     index->size = size;
     index->used = 0;
     index->count = 0;
     for (uint32_t at = 0; at < old.size; at++) {
-        if (old.slots[at] != 0 && old.slots[at] != SLOT_DELETED) {
-            place(index, old.slots[at], old.hashes[at]);
+        if (old.slots[at].row != 0 && old.slots[at].row != SLOT_DELETED) {
+            place(index, old.slots[at]);
         }
     }
     mem_free(old.slots);
-    mem_free(old.hashes);
 }
 
 uint32_t index_find(const struct index *index, const void *rows, struct slice key)
 {
     uint32_t at = find_slot(index, rows, key);
 
-    return at == INDEX_NONE ? INDEX_NONE : index->slots[at] - 1;
+    return at == INDEX_NONE ? INDEX_NONE : index->slots[at].row - 1;
 }
 
 void index_add(struct index *index, const void *rows, uint32_t handle)
@@ -104,7 +101,7 @@ void index_add(struct index *index, const void *rows, uint32_t handle)
     if (index->used >= index->size / 4 * 3) {
         rehash(index);
     }
-    place(index, handle + 1, key_hash(key));
+    place(index, (struct index_slot){ handle + 1, key_hash(key) });
 }
 
 void index_remove(struct index *index, const void *rows, struct slice key)
@@ -115,16 +112,16 @@ void index_remove(struct index *index, const void *rows, struct slice key)
         return;
     }
     index->count--;
-    if (index->slots[(at + 1) & (index->size - 1)] != 0) {
-        index->slots[at] = SLOT_DELETED; /* a search must go on past it */
+    if (index->slots[(at + 1) & (index->size - 1)].row != 0) {
+        index->slots[at].row = SLOT_DELETED; /* a search must go on past it */
         return;
     }
     /* Nothing follows: this slot, and deleted ones right before it, are empty again. */
-    index->slots[at] = 0;
+    index->slots[at].row = 0;
     index->used--;
-    for (at = (at - 1) & (index->size - 1); index->slots[at] == SLOT_DELETED;
+    for (at = (at - 1) & (index->size - 1); index->slots[at].row == SLOT_DELETED;
          at = (at - 1) & (index->size - 1)) {
-        index->slots[at] = 0;
+        index->slots[at].row = 0;
         index->used--;
     }
 }

@@ -57,7 +57,7 @@ static uint32_t longest_run(const struct index *index)
     uint32_t longest = 0, run = 0;
 
     for (uint32_t i = 0; i < 2 * index->size; i++) {
-        run = index->slots[i % index->size] ? run + 1 : 0;
+        run = index->slots[i % index->size].row ? run + 1 : 0;
         longest = run > longest ? run : longest;
     }
     return longest;
