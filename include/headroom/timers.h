@@ -1,7 +1,7 @@
 /*
  * timers.h - a queue of deadlines: the earliest is found in O(1), set and cancelled in O(log n).
  *
- * A binary heap of u32 handles that the caller owns; a second array knows where each handle stands
+ * A heap of u32 handles that the caller owns; a second array knows where each handle stands
  * in the heap, so that a deadline moves without a search. Equal deadlines come out in the order of
  * their handles: the same input gives the same order in every run.
  */

@@ -1,5 +1,6 @@
 /*
- * timers.c - a binary heap of deadlines that knows where each handle stands.
+ * timers.c - a heap of deadlines that knows where each handle stands. Four children to a parent lie
+ * side by side: half as deep as with two, so that half as many places in memory are touched.
  *
  * Knows numbers that grow. Refuses to read a clock: now comes in from outside.
  */
@@ -7,6 +8,8 @@
 
 #include <headroom/arena.h>
 #include <headroom/timers.h>
+
+enum { CHILDREN = 4 };
 
 static bool earlier(const struct timer_entry *a, const struct timer_entry *b)
 {
@@ -36,7 +39,7 @@ static void sift_up(struct timers *timers, uint32_t at)
     struct timer_entry entry = timers->heap[at];
 
     while (at > 0) {
-        uint32_t parent = (at - 1) / 2;
+        uint32_t parent = (at - 1) / CHILDREN;
         if (!earlier(&entry, &timers->heap[parent])) {
             break;
         }
@@ -46,19 +49,27 @@ static void sift_up(struct timers *timers, uint32_t at)
     put(timers, at, entry);
 }
 
+/* The earliest child of `at`; `at` itself: it has none. */
+static uint32_t first_child(const struct timers *timers, uint32_t at)
+{
+    uint64_t begin = (uint64_t)at * CHILDREN + 1;
+    uint64_t end = begin + CHILDREN < timers->count ? begin + CHILDREN : timers->count;
+    uint32_t first = at;
+
+    for (uint64_t child = begin; child < end; child++) {
+        if (first == at || earlier(&timers->heap[child], &timers->heap[first])) {
+            first = (uint32_t)child;
+        }
+    }
+    return first;
+}
+
 static void sift_down(struct timers *timers, uint32_t at)
 {
     struct timer_entry entry = timers->heap[at];
 
-    /* at < count / 2: it has a child; also keeps 2 * at + 1 from wrapping. */
-    while (at < timers->count / 2) {
-        uint32_t child = 2 * at + 1;
-        if (child + 1 < timers->count && earlier(&timers->heap[child + 1], &timers->heap[child])) {
-            child++;
-        }
-        if (!earlier(&timers->heap[child], &entry)) {
-            break;
-        }
+    for (uint32_t child = first_child(timers, at);
+         child != at && earlier(&timers->heap[child], &entry); child = first_child(timers, at)) {
         put(timers, at, timers->heap[child]);
         at = child;
     }
