@@ -40,6 +40,7 @@ long() { [ -n "${HEADROOM_LONG:-}" ] || skip "takes long; set HEADROOM_LONG=1"; 
 long_story() {
     long
     cluster_stop
+    [ ! -e "$WORK/controller.log" ] || mv "$WORK/controller.log" "$WORK/controller.$BATS_TEST_NUMBER.log" # what it says is of this story
     cluster_exhausted
     box pass
 }
