@@ -132,7 +132,7 @@ struct api {
     struct api_change *changes; /* a ring */
     uint32_t change_begin, change_count, change_capacity;
     struct api_watch watches[API_WATCHES_MAX];
-    uint32_t watch_count; /* from there on none was ever open */
+    uint32_t watch_count;  /* from there on none was ever open */
     struct buf scratch[4]; /* protobuf: one for each depth of a message that is being written */
     char token[64], old_token[64];
     bool absent[API_KINDS]; /* the CRD is not there */
