@@ -56,8 +56,8 @@ static bool better(const struct planner *p, const struct node_row *node, uint32_
     uint64_t free_a = p->agent.prefix_delegation ? subnet_blocks(x) : subnet_free(x);
     uint64_t free_b = p->agent.prefix_delegation ? subnet_blocks(y) : subnet_free(y);
 
-    if (pool->links[a].dying != pool->links[b].dying) {
-        return !pool->links[a].dying; /* what lasts, before any taste */
+    if (pool->links[a].leaving != pool->links[b].leaving) {
+        return !pool->links[a].leaving; /* what lasts, before any taste */
     }
     if (pool->pool.strategy == STRATEGY_ORDERED && pool->links[a].term != pool->links[b].term) {
         return pool->links[a].term < pool->links[b].term;
@@ -84,7 +84,7 @@ static uint32_t best_with(const struct planner *p, const struct node_row *node,
     for (uint32_t i = 0; i < zone->subnet_count; i++) {
         uint32_t subnet = zone->subnets[i];
         if (!choose_fits(p, node, subnet) || room_in(p, node, subnet, v) < slots ||
-            (lasting && p->pools[node->pool].links[subnet].dying)) {
+            (lasting && p->pools[node->pool].links[subnet].leaving)) {
             continue;
         }
         if (best == NONE || better(p, node, subnet, best)) {

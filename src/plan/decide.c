@@ -222,7 +222,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (node->unschedulable && !p->agent.manage_non_schedulable && !v->short_now) {
         return nothing(PLAN_DECISION_Enough); /* nobody comes to a cordoned node */
     }
-    if (v->can_grow_later && !is_stuck(p, node, v)) {
+    if (v->can_grow_lasting && !is_stuck(p, node, v)) {
         return want_early(p, node, v, PLAN_DECISION_AgentCanGrow);
     }
     uint32_t wanted = node_wanted(v, pool->min_ips_per_node);

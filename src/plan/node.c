@@ -218,13 +218,14 @@ static uint32_t agent_request(const struct view *v)
 
 struct growth {
     bool now, soon, later; /* after an adoption; after the lead time */
+    bool lasting;          /* until all nodes that depend on it could be reached */
 };
 
 static struct growth subnet_gives(const struct planner *p, const struct node_row *node,
                                   uint32_t subnet, const struct view *v, uint32_t slots,
                                   bool new_eni)
 {
-    struct growth growth = { false, false, false };
+    struct growth growth = { 0 };
 
     if (subnet == NONE) {
         return growth;
@@ -234,6 +235,7 @@ static struct growth subnet_gives(const struct planner *p, const struct node_row
     uint32_t ips = (v->prefixes ? 0 : slots) + (new_eni ? 1 : 0);
     growth.now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
                  (!v->prefixes || subnet_blocks(s) >= slots);
+    growth.lasting = growth.now && !subnet_leaving(p, node->pool, subnet);
     growth.later = growth.now && !subnet_dying(p, node->pool, subnet);
     growth.soon = growth.now && !subnet_ending(p, node->pool, subnet);
     return growth;
@@ -244,6 +246,7 @@ static void either(struct growth *sum, struct growth one)
     sum->now = sum->now || one.now;
     sum->soon = sum->soon || one.soon;
     sum->later = sum->later || one.later;
+    sum->lasting = sum->lasting || one.lasting;
 }
 
 static void both(struct growth *sum, struct growth one)
@@ -251,15 +254,16 @@ static void both(struct growth *sum, struct growth one)
     sum->now = sum->now && one.now;
     sum->soon = sum->soon && one.soon;
     sum->later = sum->later && one.later;
+    sum->lasting = sum->lasting && one.lasting;
 }
 
 /* Room on ENIs that are there; `all`: what each of them gives. */
 static struct growth grow_on_enis(const struct planner *p, const struct node_row *node,
                                   const struct view *v, bool adopted, struct growth *all)
 {
-    struct growth sum = { false, false, false };
+    struct growth sum = { 0 };
 
-    *all = (struct growth){ true, true, true };
+    *all = (struct growth){ true, true, true, true };
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
         if (!node_eligible(p, node, eni) || eni->adopted != adopted ||
@@ -287,7 +291,7 @@ uint32_t node_primary_subnet(const struct node_row *node)
 static struct growth grow_by_eni(const struct planner *p, const struct node_row *node,
                                  const struct view *v)
 {
-    struct growth sum = { false, false, false };
+    struct growth sum = { 0 };
     uint32_t primary = node_primary_subnet(node);
     uint32_t slots = agent_request(v);
 
@@ -314,7 +318,7 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
 
 static bool lasts(const struct planner *p, const struct node_row *node, uint32_t subnet)
 {
-    return subnet != NONE && p->subnets[subnet].known && !subnet_dying(p, node->pool, subnet);
+    return subnet != NONE && p->subnets[subnet].known && !subnet_leaving(p, node->pool, subnet);
 }
 
 /* Addresses that may still be added to ENIs in subnets that last; asked when none is on its way.
@@ -353,20 +357,22 @@ static void find_growth(const struct planner *p, const struct node_row *node, st
         both(&fresh, all);
     }
     v->fails = is_low(v, v->avail, v->addresses) && !mine.now && !fresh.now;
-    if (mine.now && !mine.later) {
+    if (mine.now && !mine.lasting) {
         /* It nibbles: as long as a dying subnet gives one address a round, it asks for no new
          * ENI. */
-        fresh.later = false;
+        fresh.lasting = false;
+        fresh.later = fresh.later && mine.later;
         fresh.soon = fresh.soon && mine.soon;
     }
     if (p->now_ns + SOONER_NS < node->cooldown_ns) {
-        mine = fresh = (struct growth){ false, false, false };
+        mine = fresh = (struct growth){ 0 };
     }
-    v->new_eni_later = fresh.later;
+    v->new_eni_lasting = fresh.lasting;
     either(&mine, fresh);
     v->can_grow_now = mine.now;
     v->can_grow_soon = mine.soon;
     v->can_grow_later = mine.later;
+    v->can_grow_lasting = mine.lasting;
     v->will_grow = grow_on_enis(p, node, v, false, &of_ours).later;
     v->room = lasting_room(p, node, v);
 }
@@ -499,7 +505,7 @@ bool node_is_ahead(const struct view *v)
     if ((v->mode == MODE_IP || v->warm_enis == 0) && v->room > 0) {
         return true; /* a second one would stand empty, and be freed */
     }
-    return v->new_eni_later || (v->room > 0 && (int64_t)v->left + v->room >= v->reach);
+    return v->new_eni_lasting || (v->room > 0 && (int64_t)v->left + v->room >= v->reach);
 }
 
 uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, const struct view *v)

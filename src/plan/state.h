@@ -102,6 +102,7 @@ struct link {
     uint8_t state; /* enum subnet_state, with hysteresis */
     bool stated;   /* state was set once */
     bool dying;    /* as the nodes were last told: is not Healthy after the lead time */
+    bool leaving;  /* likewise: dying, or ends before all nodes that depend on it were reached */
     bool ending;   /* likewise: before an ENI that is attached now would be adopted */
 };
 
@@ -428,6 +429,7 @@ void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bo
  * subnet's numbers. */
 void subnet_settle(struct planner *p, uint32_t subnet);
 bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet);
+bool subnet_leaving(const struct planner *p, uint32_t pool, uint32_t subnet);
 bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet);
 enum subnet_state subnet_state_of(const struct planner *p, uint32_t pool, uint32_t subnet);
 void subnet_tick(struct planner *p);
@@ -478,14 +480,14 @@ struct view {
     uint32_t warm_target;       /* free addresses that the agent wants */
     bool low;                   /* the agent would say so, of `left` */
     bool short_now;             /* more pods wait than there are addresses for */
-    bool can_grow_now, can_grow_soon, can_grow_later;
-    bool will_grow;      /* once it adopts what is coming */
-    bool fails;          /* the agent is low and gets nothing: it falls silent for 120 s */
-    bool new_eni_later;  /* it can make an ENI of its own in a subnet that lasts */
-    uint32_t room;       /* what ENIs in subnets that last, adopted or not, can still take */
-    uint32_t reach;      /* pods that the node should be able to take without help */
-    uint32_t ahead;      /* pods that may come while an ENI is attached and adopted */
-    uint32_t hand_backs; /* ENIs that the agent freed soon, and lately */
+    bool can_grow_now, can_grow_soon, can_grow_later, can_grow_lasting;
+    bool will_grow;       /* once it adopts what is coming */
+    bool fails;           /* the agent is low and gets nothing: it falls silent for 120 s */
+    bool new_eni_lasting; /* it can make an ENI of its own in a subnet that lasts */
+    uint32_t room;        /* what ENIs in subnets that last, adopted or not, can still take */
+    uint32_t reach;       /* pods that the node should be able to take without help */
+    uint32_t ahead;       /* pods that may come while an ENI is attached and adopted */
+    uint32_t hand_backs;  /* ENIs that the agent freed soon, and lately */
 };
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret);

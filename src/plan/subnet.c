@@ -135,6 +135,11 @@ bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet)
     return p->pools[pool].links[subnet].dying;
 }
 
+bool subnet_leaving(const struct planner *p, uint32_t pool, uint32_t subnet)
+{
+    return p->pools[pool].links[subnet].leaving;
+}
+
 bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet)
 {
     return p->pools[pool].links[subnet].ending;
@@ -192,13 +197,15 @@ static void settle_link(struct planner *p, uint32_t pool, uint32_t subnet)
 
     link->state = (uint8_t)state;
     link->stated = true;
-    bool dying = ends_within(s, link, row->pool.lead_ns, link->dying) ||
-                 ends_before_reach(p, &row->pool, s, link->dying);
+    bool dying = ends_within(s, link, row->pool.lead_ns, link->dying);
+    bool leaving = dying || ends_before_reach(p, &row->pool, s, link->leaving);
     bool ending = ends_within(s, link, ADOPTION_NS, link->ending);
-    if (stated && state == old && dying == link->dying && ending == link->ending) {
+    if (stated && state == old && dying == link->dying && leaving == link->leaving &&
+        ending == link->ending) {
         return;
     }
     link->dying = dying;
+    link->leaving = leaving;
     link->ending = ending;
     if (link->member && (!stated || state != old)) {
         pools_touch(p, pool, true);

@@ -286,42 +286,59 @@ TEST(plan_subnet, what_headroom_takes_itself_is_no_decline)
     story_end(s);
 }
 
-/* So many nodes in a subnet that others take 60 addresses a second of; how many get an ENI ahead of
- * need while it still has so many seconds. */
-static uint32_t early_enis(uint32_t nodes, uint32_t left_s, uint32_t per_minute)
+struct helped {
+    uint32_t early, at_risk;
+};
+
+/* So many nodes in a subnet that others take 60 addresses a second of, once it has so many seconds
+ * left: how many got an ENI ahead of need, and how many are said to be at risk. */
+static struct helped helped_early(uint32_t nodes, uint32_t left_s, uint32_t per_minute, bool paused)
 {
     const uint32_t per_s = 60;
     struct story *s = story_begin();
+    struct pool_status now;
 
     story_subnet(s, "a", 60000)->bits = 16;
     story_subnet(s, "b", 60000)->bits = 16;
     s->subnets[1].base = 0x0a640000U;
     story_pool(s, "default")->attach_per_minute = per_minute;
+    s->pools[0].paused = paused;
     for (uint32_t i = 0; i < nodes; i++) {
         story_node(s, story_text(s, "%sn%u", "", i), "m5.xlarge", "a", 14);
     }
     story_go(s);
+    for (uint32_t i = 0; i < nodes; i++) {
+        story_pods(s, s->nodes[i].name, 5, 0); /* below the agent's warm target: it will ask */
+    }
     while (s->subnets[0].free > left_s * per_s) {
         s->subnets[0].free -= 10 * per_s;
         story_wait(s, 10);
     }
-    uint32_t count = s->order_count;
+    require(plan_pool_status_at(s->planner, 0, &now));
+    struct helped helped = { s->order_count, now.nodes_at_risk };
     story_end(s);
-    return count;
+    return helped;
 }
 
 TEST(plan_subnet, that_many_nodes_depend_on_is_left_as_early_as_reaching_them_takes)
 {
     /* Five creates a second, a third of them ours: 300 nodes take three minutes beyond the lead of
      * two. */
-    expect_u64(early_enis(1, 180, 0), 0);
-    expect_u64(early_enis(1, 60, 0), 1);
-    expect_u64(early_enis(300, 400, 0), 0);
-    expect(early_enis(300, 180, 0) > 0);
+    expect_u64(helped_early(1, 180, 0, false).early, 0);
+    expect_u64(helped_early(1, 60, 0, false).early, 1);
+    expect_u64(helped_early(300, 400, 0, false).early, 0);
+    expect(helped_early(300, 180, 0, false).early > 0);
     /* A pool's own limit is slower still. */
-    expect_u64(early_enis(20, 180, 0), 0);
-    expect(early_enis(20, 180, 6) > 0);
-    expect_u64(early_enis(20, 180, 6000), 0);
+    expect_u64(helped_early(20, 180, 0, false).early, 0);
+    expect(helped_early(20, 180, 6, false).early > 0);
+    expect_u64(helped_early(20, 180, 6000, false).early, 0);
+}
+
+TEST(plan_subnet, that_is_left_early_puts_nobody_at_risk_before_the_lead_time)
+{
+    expect(helped_early(20, 180, 6, false).early > 0); /* wanted already */
+    expect_u64(helped_early(20, 180, 6, true).at_risk, 0);
+    expect_u64(helped_early(20, 60, 6, true).at_risk, 20);
 }
 
 /* ---- blocks ---- */
