@@ -304,7 +304,7 @@ static struct helped helped_early(uint32_t nodes, uint32_t left_s, uint32_t per_
     story_pool(s, "default")->attach_per_minute = per_minute;
     s->pools[0].paused = paused;
     for (uint32_t i = 0; i < nodes; i++) {
-        story_node(s, story_text(s, "%sn%u", "", i), "m5.xlarge", "a", 14);
+        story_node(s, story_text(s, "%sn%u", "", i), "m5.xlarge", "a", 10);
     }
     story_go(s);
     for (uint32_t i = 0; i < nodes; i++) {
