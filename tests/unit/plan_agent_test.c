@@ -10,12 +10,8 @@
  */
 static struct story *two_subnets(uint32_t a)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("t3.medium", 5, a, 200);
 
-    story_subnet(s, "a", a);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
     s->holds = true;
     return s;
 }

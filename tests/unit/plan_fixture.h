@@ -106,6 +106,8 @@ struct story_node *story_node_of(struct story *s, const char *name);
 struct story_node *story_instance_of(struct story *s, const struct aws_id *instance);
 
 struct story *story_begin(void);
+/* Begun: a pool, n1 with so many addresses for pods in subnet-a, and what a and b have free. */
+struct story *story_one(const char *type, uint32_t ips, uint32_t a, uint32_t b);
 /* Begun: subnet-a is empty, b has room, and a pod waits on n1, a t3.medium with its 5 addresses in
  * use. Held: orders end when the story says so. */
 struct story *story_needy(void);

@@ -427,14 +427,21 @@ void story_pods(struct story *s, const char *name, uint32_t holding, uint32_t wa
     }
 }
 
-struct story *story_needy(void)
+struct story *story_one(const char *type, uint32_t ips, uint32_t a, uint32_t b)
 {
     struct story *s = story_begin();
 
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
+    story_subnet(s, "a", a);
+    story_subnet(s, "b", b);
+    story_node(s, "n1", type, "a", ips);
     story_pool(s, "default");
+    return s;
+}
+
+struct story *story_needy(void)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 200);
+
     story_pods(s, "n1", 5, 1);
     return s;
 }

@@ -12,12 +12,8 @@
  */
 static struct story *two_subnets(uint32_t a)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("t3.medium", 5, a, 200);
 
-    story_subnet(s, "a", a);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
     return s;
 }
 
@@ -92,12 +88,8 @@ TEST(plan_need, gives_a_small_node_another_bare_eni_when_the_first_is_adopted)
 
 TEST(plan_need, a_node_whose_pods_fit_is_ahead_with_one_bare_eni)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("m5.xlarge", 14, 24, 200);
 
-    story_subnet(s, "a", 24);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "m5.xlarge", "a", 14);
-    story_pool(s, "default");
     s->nodes[0].node.max_pods = 20;
     story_go(s);
     story_wait(s, 40);

@@ -250,12 +250,8 @@ TEST(plan_resting, an_agent_whose_addresses_rest_is_given_longer_before_it_count
 /* More pods have addresses than the node had when it was looked at: its agent has helped itself. */
 TEST(plan_waiting, counts_that_contradict_each_other_are_read_again_before_anything_is_done)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("t3.medium", 5, 200, 200);
 
-    story_subnet(s, "a", 200);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
     s->agent.warm_eni_target = 0;
     story_pods(s, "n1", 3, 0);
     story_go(s);
@@ -273,7 +269,7 @@ TEST(plan_waiting, counts_that_contradict_each_other_are_read_again_before_anyth
 /* ---- after a hand-back ---- */
 
 /* An ENI of ours was freed a moment ago. */
-static struct story *handed_back(struct story *s)
+static void hand_back(struct story *s)
 {
     story_wait(s, 30);
     expect_u64(s->order_count, 1);
@@ -281,22 +277,29 @@ static struct story *handed_back(struct story *s)
     story_enis(s, "n1");
     story_wait(s, 1);
     story_forget(s);
+}
+
+/* Likewise, on a t3.medium whose agent wants one warm address. */
+static struct story *handed_back_warm_ip(void)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 200);
+
+    s->agent.warm_ip_target = 1;
+    story_pods(s, "n1", 4, 0);
+    story_go(s);
+    hand_back(s);
     return s;
 }
 
 TEST(plan_hand_back, a_node_that_is_low_gets_half_then_a_quarter_of_the_spare_addresses)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("m5.xlarge", 14, 0, 200);
 
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "m5.xlarge", "a", 14);
-    story_pool(s, "default");
     s->agent.warm_eni_target = 0;
     story_pods(s, "n1", 14, 0);
     story_go(s);
     story_saw(s, "attach n1 subnet-b ips=13"); /* fourteen free ones would be freed again */
-    handed_back(s);
+    hand_back(s);
     require(s->order_count == 2);
     expect_u64(s->orders[1].action.attach.ips, 6);
     story_wait(s, 30);
@@ -310,16 +313,8 @@ TEST(plan_hand_back, a_node_that_is_low_gets_half_then_a_quarter_of_the_spare_ad
 
 TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_itself)
 {
-    struct story *s = story_begin();
+    struct story *s = handed_back_warm_ip();
 
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    s->agent.warm_ip_target = 1;
-    story_pods(s, "n1", 4, 0);
-    story_go(s);
-    handed_back(s);
     story_pods(s, "n1", 5, 1);
     story_is(s, "n1", PLAN_DECISION_HandedBack);
     story_wait(s, 18);
@@ -332,16 +327,8 @@ TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_
 
 TEST(plan_hand_back, addresses_in_use_beyond_those_that_are_known_are_no_need_of_a_pod)
 {
-    struct story *s = story_begin();
+    struct story *s = handed_back_warm_ip();
 
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
-    s->agent.warm_ip_target = 1;
-    story_pods(s, "n1", 4, 0);
-    story_go(s);
-    handed_back(s);
     story_pods(s, "n1", 7, 0); /* two of them are ending */
     story_wait(s, 60);
     story_saw_nothing(s);
@@ -351,15 +338,11 @@ TEST(plan_hand_back, addresses_in_use_beyond_those_that_are_known_are_no_need_of
 
 TEST(plan_hand_back, an_agent_that_could_get_on_is_believed_for_longer)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("t3.medium", 5, 20, 200);
 
-    story_subnet(s, "a", 20);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "t3.medium", "a", 5);
-    story_pool(s, "default");
     story_pods(s, "n1", 0, 0);
     story_go(s);
-    handed_back(s);
+    hand_back(s);
     story_free(s, "a", 200);
     story_pods(s, "n1", 5, 2);
     story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
@@ -372,17 +355,13 @@ TEST(plan_hand_back, an_agent_that_could_get_on_is_believed_for_longer)
 
 TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
 {
-    struct story *s = story_begin();
+    struct story *s = story_one("m5.xlarge", 14, 0, 200);
 
-    story_subnet(s, "a", 0);
-    story_subnet(s, "b", 200);
-    story_node(s, "n1", "m5.xlarge", "a", 14);
-    story_pool(s, "default");
     s->agent.warm_eni_target = 0;
     story_pods(s, "n1", 14, 0);
     story_go(s);
     story_pods(s, "n1", 5, 0); /* content */
-    handed_back(s);
+    hand_back(s);
     story_wait(s, 620);
     story_saw_nothing(s);
     story_pods(s, "n1", 14, 0);
@@ -396,12 +375,8 @@ TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
 TEST(plan_waiting, what_was_read_more_than_five_seconds_ago_is_read_again_before_an_eni_is_attached)
 {
     for (uint32_t age_ds = 49; age_ds <= 51; age_ds += 2) {
-        struct story *s = story_begin();
+        struct story *s = story_one("t3.medium", 5, 200, 200);
 
-        story_subnet(s, "a", 200);
-        story_subnet(s, "b", 200);
-        story_node(s, "n1", "t3.medium", "a", 5);
-        story_pool(s, "default");
         s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
         story_pods(s, "n1", 0, 0);
         story_go(s);
