@@ -12,9 +12,7 @@
  */
 static struct story *two_subnets(uint32_t a)
 {
-    struct story *s = story_one("t3.medium", 5, a, 200);
-
-    return s;
+    return story_one("t3.medium", 5, a, 200);
 }
 
 TEST(plan_need, leaves_a_node_alone_whose_agent_can_grow)

@@ -17,6 +17,16 @@ static struct story *paged(void)
     return s;
 }
 
+/* Of the read that begins now: nothing more is on it. */
+static struct plan_event last_page(const struct story *s)
+{
+    struct plan_event last = { .kind = PLAN_SWEEP };
+
+    last.enis.asked_ns = s->now_ns;
+    last.enis.continued = true;
+    return last;
+}
+
 TEST(plan_sweep, brings_together_the_enis_of_an_instance_from_all_its_pages)
 {
     struct story *s = paged();
@@ -73,9 +83,7 @@ TEST(plan_sweep, gives_way_to_a_later_read_that_overtook_it)
 
     story_go(s);
     s->now_ns += 60 * STORY_S;
-    struct plan_event last = { .kind = PLAN_SWEEP };
-    last.enis.asked_ns = s->now_ns;
-    last.enis.continued = true;
+    struct plan_event last = last_page(s);
     story_sweep_part(s, 3);
     s->now_ns += STORY_S;
     story_find_eni(s, "eni-n1-0")->ip_count = 4;
@@ -96,9 +104,7 @@ TEST(plan_sweep, names_a_node_that_appeared_between_its_pages)
     story_lease(s, true);
     struct plan_event gone = { .kind = PLAN_NODE_GONE, .name = SLICE("n2") };
     story_step(s, &gone);
-    struct plan_event last = { .kind = PLAN_SWEEP };
-    last.enis.asked_ns = s->now_ns;
-    last.enis.continued = true;
+    struct plan_event last = last_page(s);
     story_sweep_part(s, 3);
     story_send_node(s, "n2");
     story_step(s, &last);
