@@ -216,63 +216,48 @@ static uint32_t agent_request(const struct view *v)
     return wanted < v->k ? (uint32_t)wanted : v->k;
 }
 
-struct growth {
-    bool now, soon, later; /* after an adoption; after the lead time */
-    bool lasting;          /* until all nodes that depend on it could be reached */
+/* How long what can be had can be had: a set of these. */
+enum growth {
+    GROWS_NOW = 1,
+    GROWS_SOON = 2,    /* after an adoption */
+    GROWS_LATER = 4,   /* after the lead time */
+    GROWS_LASTING = 8, /* until all nodes that depend on it could be reached */
+    GROWS_ALWAYS = 15
 };
 
-static struct growth subnet_gives(const struct planner *p, const struct node_row *node,
-                                  uint32_t subnet, const struct view *v, uint32_t slots,
-                                  bool new_eni)
+static uint32_t subnet_gives(const struct planner *p, const struct node_row *node, uint32_t subnet,
+                             const struct view *v, uint32_t slots, bool new_eni)
 {
-    struct growth growth = { 0 };
-
     if (subnet == NONE) {
-        return growth;
+        return 0;
     }
     const struct subnet_row *s = &p->subnets[subnet];
     /* Reservations keep addresses from the agent as from us; reservedIPs does not. */
     uint32_t ips = (v->prefixes ? 0 : slots) + (new_eni ? 1 : 0);
-    growth.now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
-                 (!v->prefixes || subnet_blocks(s) >= slots);
-    growth.lasting = growth.now && !subnet_leaving(p, node->pool, subnet);
-    growth.later = growth.now && !subnet_dying(p, node->pool, subnet);
-    growth.soon = growth.now && !subnet_ending(p, node->pool, subnet);
-    return growth;
-}
-
-static void either(struct growth *sum, struct growth one)
-{
-    sum->now = sum->now || one.now;
-    sum->soon = sum->soon || one.soon;
-    sum->later = sum->later || one.later;
-    sum->lasting = sum->lasting || one.lasting;
-}
-
-static void both(struct growth *sum, struct growth one)
-{
-    sum->now = sum->now && one.now;
-    sum->soon = sum->soon && one.soon;
-    sum->later = sum->later && one.later;
-    sum->lasting = sum->lasting && one.lasting;
+    bool now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
+               (!v->prefixes || subnet_blocks(s) >= slots);
+    return !now ? 0
+                : (uint32_t)GROWS_NOW | (subnet_ending(p, node->pool, subnet) ? 0 : GROWS_SOON) |
+                      (subnet_dying(p, node->pool, subnet) ? 0 : GROWS_LATER) |
+                      (subnet_leaving(p, node->pool, subnet) ? 0 : GROWS_LASTING);
 }
 
 /* Room on ENIs that are there; `all`: what each of them gives. */
-static struct growth grow_on_enis(const struct planner *p, const struct node_row *node,
-                                  const struct view *v, bool adopted, struct growth *all)
+static uint32_t grow_on_enis(const struct planner *p, const struct node_row *node,
+                             const struct view *v, bool adopted, uint32_t *all)
 {
-    struct growth sum = { 0 };
+    uint32_t sum = 0;
 
-    *all = (struct growth){ true, true, true, true };
+    *all = GROWS_ALWAYS;
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
         if (!node_eligible(p, node, eni) || eni->adopted != adopted ||
             (uint32_t)eni->ips + eni->prefixes >= v->k) {
             continue;
         }
-        struct growth one = subnet_gives(p, node, eni->subnet, v, 1, false);
-        both(all, one);
-        either(&sum, one);
+        uint32_t one = subnet_gives(p, node, eni->subnet, v, 1, false);
+        *all &= one;
+        sum |= one;
     }
     return sum;
 }
@@ -288,10 +273,10 @@ uint32_t node_primary_subnet(const struct node_row *node)
     return eni->subnet;
 }
 
-static struct growth grow_by_eni(const struct planner *p, const struct node_row *node,
-                                 const struct view *v)
+static uint32_t grow_by_eni(const struct planner *p, const struct node_row *node,
+                            const struct view *v)
 {
-    struct growth sum = { 0 };
+    uint32_t sum = 0;
     uint32_t primary = node_primary_subnet(node);
     uint32_t slots = agent_request(v);
 
@@ -310,7 +295,7 @@ static struct growth grow_by_eni(const struct planner *p, const struct node_row 
     for (uint32_t i = 0; i < zone->subnet_count; i++) {
         const struct subnet_row *s = &p->subnets[zone->subnets[i]];
         if (s->cni_tag && aws_id_eq(&s->vpc, &p->subnets[primary].vpc)) {
-            either(&sum, subnet_gives(p, node, zone->subnets[i], v, slots, true));
+            sum |= subnet_gives(p, node, zone->subnets[i], v, slots, true);
         }
     }
     return sum;
@@ -341,39 +326,36 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
 
 static void find_growth(const struct planner *p, const struct node_row *node, struct view *v)
 {
-    struct growth all;
-    struct growth of_ours;
+    uint32_t all, of_ours;
 
     if (p->agent.provisioning_disabled ||
         (node->unschedulable && !p->agent.manage_non_schedulable)) {
         return;
     }
-    struct growth mine = grow_on_enis(p, node, v, true, &all);
-    struct growth fresh = grow_by_eni(p, node, v);
+    uint32_t mine = grow_on_enis(p, node, v, true, &all);
+    uint32_t fresh = grow_by_eni(p, node, v);
     if (!p->agent.subnet_discovery) {
         /* The first refusal ends its round and begins 120 s of silence, and which ENI it tries
          * first is chance: one that gives nothing spoils all. */
-        both(&mine, all);
-        both(&fresh, all);
+        mine &= all;
+        fresh &= all;
     }
-    v->fails = is_low(v, v->avail, v->addresses) && !mine.now && !fresh.now;
-    if (mine.now && !mine.lasting) {
+    v->fails = is_low(v, v->avail, v->addresses) && !((mine | fresh) & GROWS_NOW);
+    if ((mine & GROWS_NOW) && !(mine & GROWS_LASTING)) {
         /* It nibbles: as long as a dying subnet gives one address a round, it asks for no new
          * ENI. */
-        fresh.lasting = false;
-        fresh.later = fresh.later && mine.later;
-        fresh.soon = fresh.soon && mine.soon;
+        fresh &= mine;
     }
     if (p->now_ns + SOONER_NS < node->cooldown_ns) {
-        mine = fresh = (struct growth){ 0 };
+        mine = fresh = 0;
     }
-    v->new_eni_lasting = fresh.lasting;
-    either(&mine, fresh);
-    v->can_grow_now = mine.now;
-    v->can_grow_soon = mine.soon;
-    v->can_grow_later = mine.later;
-    v->can_grow_lasting = mine.lasting;
-    v->will_grow = grow_on_enis(p, node, v, false, &of_ours).later;
+    v->new_eni_lasting = (fresh & GROWS_LASTING) != 0;
+    mine |= fresh;
+    v->can_grow_now = (mine & GROWS_NOW) != 0;
+    v->can_grow_soon = (mine & GROWS_SOON) != 0;
+    v->can_grow_later = (mine & GROWS_LATER) != 0;
+    v->can_grow_lasting = (mine & GROWS_LASTING) != 0;
+    v->will_grow = (grow_on_enis(p, node, v, false, &of_ours) & GROWS_LATER) != 0;
     v->room = lasting_room(p, node, v);
 }
 
