@@ -179,10 +179,20 @@ void enis_unsee(struct planner *p, struct seen_eni *seen)
     *seen = (struct seen_eni){ 0 };
 }
 
+/* Of an ENI that no read has shown before. One of ours that no order of ours knows is of an earlier
+ * leader: it has been there for longer than reads lag, since the lease had to lapse. Its agent may
+ * free it the moment after. */
+static uint64_t seen_since_ns(const struct planner *p, const struct node_eni *eni)
+{
+    bool earlier = eni->ours && !ledger_knows(p, &eni->id, SLICE(""));
+
+    return earlier ? p->now_ns - LAG_NS : p->now_ns;
+}
+
 /* What earlier reads and our own doing have shown of it; true: the agent has given it addresses. */
 static bool recall(const struct planner *p, struct node_eni *eni, const struct node_eni *old)
 {
-    eni->since_ns = old ? old->since_ns : p->now_ns;
+    eni->since_ns = old ? old->since_ns : seen_since_ns(p, eni);
     eni->told = old && old->told;
     eni->unseen = old ? old->unseen : 0;
     eni->unseen_ns = old ? old->unseen_ns : 0;

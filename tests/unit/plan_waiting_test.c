@@ -370,6 +370,23 @@ TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
     story_end(s);
 }
 
+TEST(plan_hand_back, an_earlier_leaders_eni_is_one_too_though_it_was_seen_for_a_moment_only)
+{
+    struct story *s = story_needy();
+
+    story_pods(s, "n1", 0, 0);
+    struct story_eni *eni = story_eni(s, "n1", "b", 2, 0, 0);
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    story_go(s);
+    story_wait(s, 3);
+    story_forget_eni(s, "eni-n1-agent-2");
+    story_enis(s, "n1");
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_wait(s, 300);
+    story_saw_nothing(s);
+    story_end(s);
+}
+
 /* ---- how old a picture may be ---- */
 
 TEST(plan_waiting, what_was_read_more_than_five_seconds_ago_is_read_again_before_an_eni_is_attached)
