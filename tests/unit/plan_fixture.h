@@ -89,9 +89,10 @@ struct story {
     bool deaf;     /* reads are not answered */
     bool holds;    /* orders wait for story_ends */
     bool show_reads, show_status;
+    bool show_all; /* also when, log records, statuses in full: plan_retell_test.c */
     uint32_t pace_ms;
     uint64_t read_ns; /* last read of the subnets */
-    uint32_t observes, sweeps, subnet_reads, statuses, events;
+    uint32_t observes, sweeps, subnet_reads, statuses, events, ticks;
     struct pool_status status; /* the last one that was to be written, arrays in the arena */
     bool condition_short;
     char trace[262144];
@@ -104,6 +105,10 @@ struct aws_id story_id(const char *value);
 struct story_subnet *story_subnet_of(struct story *s, const char *id);
 struct story_node *story_node_of(struct story *s, const char *name);
 struct story_node *story_instance_of(struct story *s, const struct aws_id *instance);
+void story_note(struct story *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Begins and ends what a step has put out, where all is shown. */
+void story_retell_begin(struct story *s, const struct plan_actions *out);
+void story_retell_end(struct story *s, const struct plan_actions *out);
 
 struct story *story_begin(void);
 /* Begun: a pool, n1 with so many addresses for pods in subnet-a, and what a and b have free. */

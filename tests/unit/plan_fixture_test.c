@@ -166,9 +166,7 @@ struct pool *story_pool(struct story *s, const char *name)
 
 /* ---- trace ---- */
 
-static void trace(struct story *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void trace(struct story *s, const char *format, ...)
+void story_note(struct story *s, const char *format, ...)
 {
     va_list args;
 
@@ -219,13 +217,13 @@ static void take_attach(struct story *s, const struct plan_action *action)
     const char *name = node ? node->name : intent->instance.text;
 
     if (intent->prefixes > 0) {
-        trace(s, "attach %s %s prefixes=%u index=%u %s%s%s", name, intent->subnet.text,
-              intent->prefixes, intent->device_index, urgency_name(action->urgency),
-              intent->eni.text[0] ? " " : "", intent->eni.text);
+        story_note(s, "attach %s %s prefixes=%u index=%u %s%s%s", name, intent->subnet.text,
+                   intent->prefixes, intent->device_index, urgency_name(action->urgency),
+                   intent->eni.text[0] ? " " : "", intent->eni.text);
     } else {
-        trace(s, "attach %s %s ips=%u index=%u %s%s%s", name, intent->subnet.text, intent->ips,
-              intent->device_index, urgency_name(action->urgency), intent->eni.text[0] ? " " : "",
-              intent->eni.text);
+        story_note(s, "attach %s %s ips=%u index=%u %s%s%s", name, intent->subnet.text, intent->ips,
+                   intent->device_index, urgency_name(action->urgency),
+                   intent->eni.text[0] ? " " : "", intent->eni.text);
     }
     keep_order(s, action, name);
 }
@@ -254,8 +252,8 @@ static void keep_status(struct story *s, const struct pool_status *status)
     }
     s->statuses++;
     if (s->show_status) {
-        trace(s, "status %.*s ready=%d reason=%s subnets=%u", SLICE_ARG(status->name),
-              status->conditions[0].value, status->conditions[0].reason, status->subnet_count);
+        story_note(s, "status %.*s ready=%d reason=%s subnets=%u", SLICE_ARG(status->name),
+                   status->conditions[0].value, status->conditions[0].reason, status->subnet_count);
     }
 }
 
@@ -270,13 +268,13 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
         break;
     case PLAN_ASSIGN:
         node = story_instance_of(s, &action->assign.instance);
-        trace(s, "assign %s %s ips=%u prefixes=%u %s", node ? node->name : "?",
-              action->assign.eni.text, action->assign.ips, action->assign.prefixes,
-              urgency_name(action->urgency));
+        story_note(s, "assign %s %s ips=%u prefixes=%u %s", node ? node->name : "?",
+                   action->assign.eni.text, action->assign.ips, action->assign.prefixes,
+                   urgency_name(action->urgency));
         keep_order(s, action, node ? node->name : "?");
         break;
     case PLAN_DELETE:
-        trace(s, "delete %s", action->eni.text);
+        story_note(s, "delete %s", action->eni.text);
         keep_order(s, action, "");
         break;
     case PLAN_OBSERVE:
@@ -284,7 +282,7 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
             s->sweeps++;
             *sweep = true;
             if (s->show_reads) {
-                trace(s, "sweep");
+                story_note(s, "sweep");
             }
             break;
         }
@@ -294,41 +292,41 @@ static void take(struct story *s, const struct plan_action *action, bool *enis, 
             enis[node - s->nodes] = true;
         }
         if (s->show_reads) {
-            trace(s, "observe %s %s", node ? node->name : "?", urgency_name(action->urgency));
+            story_note(s, "observe %s %s", node ? node->name : "?", urgency_name(action->urgency));
         }
         break;
     case PLAN_OBSERVE_SUBNETS:
         *subnets = true;
         if (s->show_reads) {
-            trace(s, "observe subnets");
+            story_note(s, "observe subnets");
         }
         break;
     case PLAN_NEED_TYPE:
-        trace(s, "type %.*s", SLICE_ARG(action->type_name));
+        story_note(s, "type %.*s", SLICE_ARG(action->type_name));
         break;
     case PLAN_SUBNET_PACE:
         s->pace_ms = action->pace_ms;
         if (s->show_reads) {
-            trace(s, "pace %u", action->pace_ms);
+            story_note(s, "pace %u", action->pace_ms);
         }
         break;
     case PLAN_EVENT:
         s->events++;
-        trace(s, "event %s %.*s %s%s: %.*s", action->event.on_node ? "node" : "pool",
-              SLICE_ARG(action->event.name), event_reason_name(action->event.reason),
-              action->event.warning ? " (warning)" : "", SLICE_ARG(action->event.message));
+        story_note(s, "event %s %.*s %s%s: %.*s", action->event.on_node ? "node" : "pool",
+                   SLICE_ARG(action->event.name), event_reason_name(action->event.reason),
+                   action->event.warning ? " (warning)" : "", SLICE_ARG(action->event.message));
         break;
     case PLAN_POOL_STATUS:
         keep_status(s, &action->pool_status);
         break;
     case PLAN_NODE_CONDITION:
-        trace(s, "condition %.*s %s %s: %.*s", SLICE_ARG(action->condition.node),
-              action->condition.short_of_ips ? "False" : "True", action->condition.reason,
-              SLICE_ARG(action->condition.message));
+        story_note(s, "condition %.*s %s %s: %.*s", SLICE_ARG(action->condition.node),
+                   action->condition.short_of_ips ? "False" : "True", action->condition.reason,
+                   SLICE_ARG(action->condition.message));
         break;
     case PLAN_NODE_TAINT:
-        trace(s, "taint %.*s %s", SLICE_ARG(action->taint.node),
-              action->taint.set ? "set" : "clear");
+        story_note(s, "taint %.*s %s", SLICE_ARG(action->taint.node),
+                   action->taint.set ? "set" : "clear");
         break;
     }
 }
@@ -346,9 +344,11 @@ void story_step(struct story *s, struct plan_event *event)
     event->now_ns = s->now_ns;
     event->wall_ns = s->wall_ns;
     plan_step(s->planner, event, &out);
+    story_retell_begin(s, &out);
     for (uint32_t i = 0; i < out.count; i++) {
         take(s, &out.items[i], enis, &subnets, &sweep);
     }
+    story_retell_end(s, &out);
     if (s->deaf) {
         return;
     }

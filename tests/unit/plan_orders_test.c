@@ -245,6 +245,7 @@ void story_wait(struct story *s, double seconds)
             s->now_ns = at_ns;
         }
         struct plan_event tick = { .kind = PLAN_TICK };
+        s->ticks++;
         story_step(s, &tick);
         deliver(s);
     }

@@ -5,7 +5,7 @@
  *
  *     RECORD=1 build/tests/unit-plan plan_record && git diff tests/fixtures/plan
  */
-#include "plan_chaos.h"
+#include "plan_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,68 +13,6 @@
 #include <headroom/buf.h>
 
 enum { RECORDS = 14, HAPPENINGS = 45, RECORD_MAX = 1 << 20 };
-
-static void add_groups(struct story *s)
-{
-    static const struct pair tag = { SLICE("pods"), SLICE("yes") };
-    static const struct selector_term term = { .tags = &tag, .tag_count = 1 };
-    static const struct plan_group groups[] = { { .id = { "sg-1" }, .tags = &tag, .tag_count = 1 },
-                                                { .id = { "sg-2" } } };
-    struct plan_event event = { .kind = PLAN_GROUPS };
-
-    s->pools[0].group_terms = &term;
-    s->pools[0].group_term_count = 1;
-    event.groups.groups = groups;
-    event.groups.count = 2;
-    story_step(s, &event);
-}
-
-static void add_eniconfig(struct story *s, struct prng *prng)
-{
-    static const struct aws_id group = { "sg-pods" };
-    struct plan_event event = { .kind = PLAN_ENICONFIG };
-
-    s->agent.custom_networking = true;
-    event.eniconfig =
-        (struct eniconfig){ .name = SLICE("default"), .groups = &group, .group_count = 1 };
-    event.eniconfig.subnet = s->subnets[chaos_below(prng, CHAOS_SUBNETS)].id;
-    story_step(s, &event);
-}
-
-/* Settings beyond those of the chaos. */
-static void enrich(struct story *s, struct prng *prng)
-{
-    struct pool *pool = &s->pools[0];
-
-    s->agent.max_eni = chaos_below(prng, 4) == 0 ? 2 : AGENT_UNSET;
-    s->agent.minimum_ip_target = chaos_below(prng, 4) == 0 ? 9 : AGENT_UNSET;
-    s->agent.manage_non_schedulable = chaos_below(prng, 4) == 0;
-    s->agent.manage_untagged = chaos_below(prng, 4) > 0;
-    pool->min_ips_per_node = chaos_below(prng, 3) == 0 ? 12 : 0;
-    pool->max_enis = chaos_below(prng, 4) == 0 ? 5 : 0;
-    pool->max_enis_per_node = chaos_below(prng, 4) == 0 ? 3 : 0;
-    pool->low = (struct amount){ 5 + chaos_below(prng, 20), chaos_below(prng, 2) };
-    pool->high = (struct amount){ pool->low.value * 2, pool->low.percent };
-    for (uint32_t i = 0; i < CHAOS_SUBNETS; i++) {
-        struct story_subnet *subnet = &s->subnets[i];
-        subnet->route = chaos_below(prng, 6) == 0 ? ROUTE_PUBLIC : ROUTE_PRIVATE;
-        subnet->reservations[0] = (struct cidr_reservation){ { subnet->base + 64, 27 },
-                                                             chaos_below(prng, 2) };
-        subnet->reservation_count = chaos_below(prng, 4) == 0;
-    }
-    for (uint32_t i = 0; i < CHAOS_NODES; i++) {
-        s->nodes[i].node.max_pods = chaos_below(prng, 3) == 0 ? 17 : 110;
-        s->nodes[i].node.unschedulable = chaos_below(prng, 6) == 0;
-        s->nodes[i].branch = chaos_below(prng, 6) == 0 ? 2 : 0;
-    }
-    if (chaos_below(prng, 4) == 0) {
-        add_groups(s);
-    }
-    if (chaos_below(prng, 4) == 0) {
-        add_eniconfig(s, prng);
-    }
-    s->show_reads = s->show_status = true;
-}
 
 static struct slice decision_line(struct story *s, const struct plan_decision *d)
 {
@@ -154,6 +92,21 @@ static void add_subnets(struct story *s, struct buf *text)
     }
 }
 
+/* When, how often the planner was called since the start, and when it wants to be called next. */
+static void add_time(const struct story *s, struct buf *text)
+{
+    uint64_t at_ns = plan_deadline_ns(s->planner);
+    uint64_t in_ms = at_ns < s->now_ns ? 0 : (at_ns - s->now_ns) / (STORY_S / 1000);
+
+    buf_addf(text, "-- %u, call %u, next in ", (unsigned)((s->now_ns - 1000 * STORY_S) / STORY_S),
+             s->ticks);
+    if (at_ns == UINT64_MAX) {
+        buf_add_text(text, "no time\n");
+    } else {
+        buf_addf(text, "%u.%03u s\n", (unsigned)(in_ms / 1000), (unsigned)(in_ms % 1000));
+    }
+}
+
 /* What happens in the cluster of this seed, in words. */
 static void record(uint64_t seed, struct buf *text)
 {
@@ -162,16 +115,15 @@ static void record(uint64_t seed, struct buf *text)
     struct prng prng;
 
     prng_init(&prng, seed);
-    struct story *s = chaos_cluster(&prng);
-    enrich(s, &prng);
+    struct story *s = world_cluster(&prng);
     story_go(s);
     for (uint32_t i = 0; i < HAPPENINGS; i++) {
-        buf_addf(text, "-- %u\n", (unsigned)((s->now_ns - 1000 * STORY_S) / STORY_S));
+        add_time(s, text);
         buf_add_text(text, s->trace);
         add_intents(s, &seen, text);
         add_decisions(s, last, text);
         story_forget(s);
-        chaos_happen(s, &prng);
+        world_happen(s, &prng);
         story_wait(s, (double)chaos_below(&prng, 30000) / 1000);
     }
     buf_add_text(text, s->trace);
