@@ -386,6 +386,7 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
         .waiting = node->waiting > rest ? node->waiting - rest : 0,
         .hand_backs = p->now_ns < node->hand_back_ns ? node->hand_backs : 0,
     };
+    ret->freed_full = node->freed_slots >= ret->k;
     settings_of(p, ret);
     count_enis(p, node, ret);
     count_slots(p, node, ret);
@@ -437,7 +438,11 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
          * up to what it keeps. The pods that come next find theirs, for no further call. */
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
         int64_t pods = left < 0 ? -left : 0;
-        wanted = pods + spare(v, (v->warm_enis == 0 ? kept : wanted) - pods);
+        wanted = v->warm_enis == 0 ? kept : wanted;
+        /* It fills an ENI whose addresses are all in use, has all of them free when these pods end,
+         * and frees it: what was freed full was given too little for the pods that come next. */
+        bool too_few = v->warm_enis == 0 && v->freed_full && pods == 0;
+        wanted = too_few ? wanted : pods + spare(v, wanted - pods);
         wanted = min_ips - total > wanted ? min_ips - total : wanted;
         wanted = wanted < kept ? wanted : kept;
         break;

@@ -209,7 +209,8 @@ struct node_row {
     uint32_t cooled[2];     /* for so long as COOLING_NS; in the time before that */
     float pods_per_s;
     uint32_t salt, attempts, low_reads, hand_backs;
-    uint32_t orders; /* the first of its list */
+    uint32_t freed_slots; /* of the last ENI that its agent freed: addresses, or prefixes */
+    uint32_t orders;      /* the first of its list */
 
     uint8_t exclusion;
     bool live, unschedulable, agent_ready, enis_known;
@@ -488,6 +489,7 @@ struct view {
     uint32_t reach;       /* pods that the node should be able to take without help */
     uint32_t ahead;       /* pods that may come while an ENI is attached and adopted */
     uint32_t hand_backs;  /* ENIs that the agent freed soon, and lately */
+    bool freed_full;      /* the last ENI that it freed had all the addresses that it can have */
 };
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret);

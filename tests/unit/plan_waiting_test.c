@@ -311,6 +311,28 @@ TEST(plan_hand_back, a_node_that_is_low_gets_half_then_a_quarter_of_the_spare_ad
     story_end(s);
 }
 
+TEST(plan_hand_back, what_the_agent_had_filled_and_freed_comes_with_all_that_it_keeps)
+{
+    for (uint32_t waiting = 0; waiting <= 1; waiting++) {
+        struct story *s = story_one("m5.xlarge", 14, 0, 200);
+
+        s->agent.warm_eni_target = 0;
+        story_pods(s, "n1", 14, 0);
+        story_go(s);
+        story_wait(s, 30);
+        story_find_eni(s, "eni-new1")->ip_count = 14; /* all thirteen were in use for a while */
+        story_enis(s, "n1");
+        story_pods(s, "n1", 14, waiting);
+        story_forget_eni(s, "eni-new1");
+        story_enis(s, "n1");
+        story_wait(s, 1);
+        require(s->order_count == 2);
+        /* A pod that waits is likely to end as those did. */
+        expect_u64(s->orders[1].action.attach.ips, waiting == 0 ? 13 : 7);
+        story_end(s);
+    }
+}
+
 TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_itself)
 {
     struct story *s = handed_back_warm_ip();
