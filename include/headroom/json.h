@@ -18,6 +18,8 @@
 
 enum { JSON_DEPTH_MAX = 63 };
 
+struct doc;
+
 struct json_out {
     struct buf *buf;
     uint32_t depth;
@@ -49,6 +51,9 @@ void json_bool(struct json_out *json, bool value);
 void json_null(struct json_out *json);
 void json_raw(struct json_out *json,
               struct slice value); /* a JSON value that is trusted to be one */
+
+/* What was read, as JSON again; NULL: null. */
+void json_doc(struct json_out *json, const struct doc *doc);
 
 /* key and value at once */
 void json_field_text(struct json_out *json, const char *key, struct slice value);

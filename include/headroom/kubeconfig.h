@@ -4,8 +4,11 @@
  * Parses kubeconfig files (YAML; also JSON, which is YAML) as kubectl does: contexts, merging of a
  * list of files (first one wins for each name), client certificates and CAs in files or inline,
  * tokens, token files, exec plugins (client.authentication.k8s.io v1 and v1beta1), tls-server-name,
- * proxy-url, insecure-skip-tls-verify, username and password (Basic). Refuses by name what is no
- * longer supported (auth-provider). Relative paths are resolved against their file's folder.
+ * proxy-url, insecure-skip-tls-verify, username and password (Basic), as, as-uid, as-groups and
+ * as-user-extra. Refuses by name what is no longer supported (auth-provider) and what needs a
+ * terminal (interactiveMode Always). Relative paths are resolved against their file's folder. Of
+ * several ways to convince the server the exec plugin is the last: it runs only if there is no
+ * token, password or certificate.
  */
 #ifndef HEADROOM_KUBECONFIG_H
 #define HEADROOM_KUBECONFIG_H
@@ -30,8 +33,11 @@ struct kube_access {
         struct slice api_version;
         struct slice install_hint;
         bool provide_cluster_info;
+        struct slice cluster_config; /* JSON: what the cluster's entry says for the plugin */
     } exec;
-    struct slice impersonate_user; /* as kubectl --as */
+    /* Impersonate-User and its like, as kubectl's --as, --as-group, --as-uid send them. */
+    const struct fetch_header *impersonate;
+    size_t impersonate_count;
 };
 
 struct kubeconfig_file {

@@ -31,6 +31,49 @@ static bool connected(const struct transfer *transfer)
            us > 0;
 }
 
+/* The operating system's reason, which says the same each time, else curl's. */
+static const char *connect_detail(const struct transfer *transfer, CURLcode code)
+{
+    int number = (int)info_long(transfer, CURLINFO_OS_ERRNO);
+
+    return number != 0 ? strerror(number) : detail(transfer, code);
+}
+
+/* It is the proxy that did not let us, not the server. */
+static bool explain_proxy(const struct transfer *transfer, CURLcode code, struct error *error)
+{
+    struct slice proxy = transfer->proxy.len > 0 ? transfer->proxy : SLICE("of the environment");
+    long answered = info_long(transfer, CURLINFO_HTTP_CONNECTCODE);
+
+    if (info_long(transfer, CURLINFO_PROXY_SSL_VERIFYRESULT) != X509_V_OK) {
+        (void)error_set(
+            error, ERR_DENIED,
+            "the certificate of the proxy %.*s is not trusted: %s; it must be signed by "
+            "the certificate authority that is configured for %.*s",
+            SLICE_ARG(proxy),
+            X509_verify_cert_error_string(info_long(transfer, CURLINFO_PROXY_SSL_VERIFYRESULT)),
+            SLICE_ARG(transfer->origin));
+    } else if (answered == 407) {
+        (void)error_set(
+            error, ERR_DENIED,
+            "the proxy %.*s on the way to %.*s wants to know who asks; put a user and a "
+            "password into its URL",
+            SLICE_ARG(proxy), SLICE_ARG(transfer->origin));
+    } else if (answered >= 300) {
+        (void)error_set(error, ERR_UNAVAILABLE,
+                        "the proxy %.*s does not connect to %.*s: HTTP status %ld",
+                        SLICE_ARG(proxy), SLICE_ARG(transfer->origin), answered);
+    } else if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY ||
+               (code == CURLE_COULDNT_CONNECT && transfer->proxy.len > 0)) {
+        (void)error_set(error, ERR_UNAVAILABLE, "the proxy %.*s on the way to %.*s: %s",
+                        SLICE_ARG(proxy), SLICE_ARG(transfer->origin),
+                        connect_detail(transfer, code));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void explain_connect(const struct transfer *transfer, CURLcode code, struct error *error)
 {
     int number = (int)info_long(transfer, CURLINFO_OS_ERRNO);
@@ -39,12 +82,9 @@ static void explain_connect(const struct transfer *transfer, CURLcode code, stru
         (void)error_set(error, ERR_UNAVAILABLE,
                         "%.*s: connection refused; is it running, and is the address right?",
                         SLICE_ARG(transfer->origin));
-    } else if (number != 0) {
-        (void)error_set(error, ERR_UNAVAILABLE, "cannot connect to %.*s: %s",
-                        SLICE_ARG(transfer->origin), strerror(number));
     } else {
         (void)error_set(error, ERR_UNAVAILABLE, "cannot connect to %.*s: %s",
-                        SLICE_ARG(transfer->origin), detail(transfer, code));
+                        SLICE_ARG(transfer->origin), connect_detail(transfer, code));
     }
 }
 
@@ -134,11 +174,6 @@ static bool explain_own(const struct transfer *transfer, CURLcode code, struct e
         (void)error_set(error, ERR_INVALID, "%.*s is no usable address: %s",
                         SLICE_ARG(transfer->origin), detail(transfer, code));
         return true;
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_PROXY:
-        (void)error_set(error, ERR_UNAVAILABLE, "the proxy on the way to %.*s: %s",
-                        SLICE_ARG(transfer->origin), detail(transfer, code));
-        return true;
     default:
         return false;
     }
@@ -146,7 +181,7 @@ static bool explain_own(const struct transfer *transfer, CURLcode code, struct e
 
 void http_explain(const struct transfer *transfer, CURLcode code, struct error *error)
 {
-    if (explain_own(transfer, code, error)) {
+    if (explain_proxy(transfer, code, error) || explain_own(transfer, code, error)) {
         return;
     }
     switch (code) {

@@ -14,6 +14,8 @@
 
 #include "state.h"
 
+enum { CERTIFICATE_USED_S = 300 }; /* as long as client-go takes to look at the files again */
+
 /* The parts of "https://user@host:port/path?query"; port is empty when it is not there. */
 struct url {
     struct slice scheme, host, port, rest;
@@ -86,50 +88,94 @@ static void set_blob(struct transfer *transfer, CURLoption option, struct slice 
     (void)curl_easy_setopt(transfer->easy, option, &blob);
 }
 
-static void set_trust(struct transfer *transfer, const struct fetch_tls *tls)
+/* Whom to trust, by the options for the server or for a proxy that speaks TLS itself. */
+struct trust {
+    CURLoption path, file, blob, verify_peer, verify_host;
+};
+
+static const struct trust server_trust = {
+    CURLOPT_CAPATH,         CURLOPT_CAINFO,         CURLOPT_CAINFO_BLOB,
+    CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST,
+};
+static const struct trust proxy_trust = {
+    CURLOPT_PROXY_CAPATH,         CURLOPT_PROXY_CAINFO,         CURLOPT_PROXY_CAINFO_BLOB,
+    CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST,
+};
+
+static void set_trust(struct transfer *transfer, const struct fetch_tls *tls,
+                      const struct trust *trust)
 {
     struct slice system = io_env("SSL_CERT_FILE");
 
     if (tls && (tls->ca_pem.len > 0 || tls->ca_file.len > 0)) {
         /* This CA alone: curl would go on trusting the system's folder as well. */
-        (void)curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL);
+        (void)curl_easy_setopt(transfer->easy, trust->path, NULL);
         if (tls->ca_pem.len > 0) {
-            (void)curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, NULL);
-            set_blob(transfer, CURLOPT_CAINFO_BLOB, tls->ca_pem);
+            (void)curl_easy_setopt(transfer->easy, trust->file, NULL);
+            set_blob(transfer, trust->blob, tls->ca_pem);
         } else {
-            set_text(transfer, CURLOPT_CAINFO, tls->ca_file);
-            /* It rotates; curl would remember what it said for a day. */
-            (void)curl_easy_setopt(transfer->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+            set_text(transfer, trust->file, tls->ca_file);
         }
     } else if (system.len > 0) {
-        set_text(transfer, CURLOPT_CAINFO, system);
+        set_text(transfer, trust->file, system);
+    }
+    if (tls && tls->insecure) {
+        (void)curl_easy_setopt(transfer->easy, trust->verify_peer, 0L);
+        (void)curl_easy_setopt(transfer->easy, trust->verify_host, 0L);
     }
 }
 
-static void set_tls(struct transfer *transfer, const struct fetch_tls *tls)
+/* A certificate's files may be replaced. A session that is resumed stands for the certificate that
+ * it began with, whatever is shown now, and a connection too: neither may last for ever. */
+static void set_certificate(struct transfer *transfer, const struct fetch_tls *tls)
 {
     CURL *easy = transfer->easy;
 
-    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    set_trust(transfer, tls);
-    if (!tls) {
-        return;
-    }
     if (tls->cert_pem.len > 0) {
         set_blob(transfer, CURLOPT_SSLCERT_BLOB, tls->cert_pem);
     } else if (tls->cert_file.len > 0) {
         set_text(transfer, CURLOPT_SSLCERT, tls->cert_file);
+    } else {
+        return;
     }
     if (tls->key_pem.len > 0) {
         set_blob(transfer, CURLOPT_SSLKEY_BLOB, tls->key_pem);
     } else if (tls->key_file.len > 0) {
         set_text(transfer, CURLOPT_SSLKEY, tls->key_file);
     }
-    if (tls->insecure) {
-        transfer->insecure = true;
-        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-        (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)CERTIFICATE_USED_S);
+}
+
+static void set_tls(struct transfer *transfer, const struct fetch_tls *tls)
+{
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    set_trust(transfer, tls, &server_trust);
+    if (tls && tls->ca_file.len > 0) {
+        /* It rotates; curl would remember what it said for a day. */
+        (void)curl_easy_setopt(transfer->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     }
+    if (tls) {
+        transfer->insecure = tls->insecure;
+        set_certificate(transfer, tls);
+    }
+}
+
+/* As kubectl does: the server's authority speaks for its proxy too, NO_PROXY is no exception from a
+ * proxy that was named for this server, and it is the proxy that asks the DNS. */
+static void set_proxy(struct transfer *transfer, const struct fetch_tls *tls)
+{
+    struct slice url = tls->proxy_url, socks = SLICE("socks5://");
+
+    if (slice_starts(url, socks)) {
+        url = arena_printf(&transfer->arena, "socks5h://%.*s", (int)(url.len - socks.len),
+                           url.data + socks.len);
+    }
+    set_text(transfer, CURLOPT_PROXY, url);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_NOPROXY, "");
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    set_trust(transfer, tls, &proxy_trust);
+    transfer->proxy = http_origin(&transfer->arena, tls->proxy_url);
 }
 
 static void add_header(struct transfer *transfer, const char *line)
@@ -211,7 +257,7 @@ static enum err set_target(struct transfer *transfer, const struct fetch *fetch,
     }
     set_text(transfer, CURLOPT_URL, target);
     if (tls && tls->proxy_url.len > 0) {
-        set_text(transfer, CURLOPT_PROXY, tls->proxy_url);
+        set_proxy(transfer, tls);
     } else if (never_proxied(url.host)) {
         (void)curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
     }

@@ -50,6 +50,7 @@ struct transfer {
     struct curl_slist *headers, *connect_to;
     char curl_error[CURL_ERROR_SIZE];
     struct slice origin; /* scheme://host:port, for messages */
+    struct slice proxy;  /* the same of the one that was named for it; may be empty */
     int status;
     uint64_t sent_ns, send_by_ns;
     struct slice content_type, date; /* of the arena, until the HEAD is shown */

@@ -7,14 +7,11 @@
  */
 #include <assert.h>
 
-#include <openssl/evp.h>
-
-#include <headroom/json.h>
-#include <headroom/timestamp.h>
+#include <headroom/credential.h>
 
 #include "core.h"
 
-enum { FILE_MAX = 64 << 10, EXEC_MAX = 256 << 10, EXEC_MS = 60000 };
+enum { FILE_MAX = 64 << 10, CA_MAX = 1 << 20 };
 
 #define FILE_EVERY_NS MINUTE_NS
 #define EARLY_NS (30 * SECOND_NS) /* before a credential expires */
@@ -71,15 +68,6 @@ static void set_current(struct kube *kube, struct auth_identity *identity)
     kube->auth.attempt = 0;
 }
 
-static struct slice basic(struct arena *arena, struct slice username, struct slice password)
-{
-    struct slice plain = arena_printf(arena, "%.*s:%.*s", SLICE_ARG(username), SLICE_ARG(password));
-    unsigned char *coded = arena_alloc(arena, plain.len / 3 * 4 + 8);
-
-    (void)EVP_EncodeBlock(coded, (const unsigned char *)plain.data, (int)plain.len);
-    return arena_printf(arena, "Basic %s", (const char *)coded);
-}
-
 /* What never changes: certificates, a fixed token, a password. */
 static struct auth_identity *fixed_identity(struct kube *kube)
 {
@@ -88,9 +76,9 @@ static struct auth_identity *fixed_identity(struct kube *kube)
 
     identity->tls = access->tls; /* lives as long as the machine */
     if (access->token.len > 0) {
-        identity->header = arena_printf(&identity->arena, "Bearer %.*s", SLICE_ARG(access->token));
+        identity->header = credential_bearer(&identity->arena, access->token);
     } else if (access->username.len > 0) {
-        identity->header = basic(&identity->arena, access->username, access->password);
+        identity->header = credential_basic(&identity->arena, access->username, access->password);
     }
     return identity;
 }
@@ -172,7 +160,7 @@ static void on_file(struct kube *kube, void *owner, const struct answer *answer)
     }
     struct auth_identity *identity = identity_new();
     identity->tls = kube->config.access.tls;
-    identity->header = arena_printf(&identity->arena, "Bearer %.*s", SLICE_ARG(token));
+    identity->header = credential_bearer(&identity->arena, token);
     set_current(kube, identity);
     auth->refresh_ns = kube->now_ns + FILE_EVERY_NS;
 }
@@ -189,136 +177,89 @@ static void ask_file(struct kube *kube)
 
 /* ---- exec plugin ---- */
 
-static void write_cluster(struct json_out *json, const struct kube_access *access)
+/* When to ask again for what is good until then. */
+static uint64_t refresh_ns(const struct kube *kube, uint64_t expires_wall_ns)
 {
-    const struct fetch_tls *tls = &access->tls;
-
-    json_key(json, "cluster");
-    json_begin_object(json);
-    json_field_text(json, "server", access->server);
-    if (tls->server_name.len > 0) {
-        json_field_text(json, "tls-server-name", tls->server_name);
-    }
-    if (tls->proxy_url.len > 0) {
-        json_field_text(json, "proxy-url", tls->proxy_url);
-    }
-    if (tls->insecure) {
-        json_field_bool(json, "insecure-skip-tls-verify", true);
-    }
-    json_end_object(json);
-}
-
-/* KUBERNETES_EXEC_INFO, as the plugin expects it. */
-static struct slice exec_info(struct kube *kube)
-{
-    const struct kube_access *access = &kube->config.access;
-    struct json_out json;
-    struct buf buf;
-
-    buf_init(&buf, FILE_MAX);
-    json_start(&json, &buf);
-    json_begin_object(&json);
-    json_field_text(&json, "kind", SLICE("ExecCredential"));
-    json_field_text(&json, "apiVersion", access->exec.api_version);
-    json_key(&json, "spec");
-    json_begin_object(&json);
-    if (access->exec.provide_cluster_info) {
-        write_cluster(&json, access);
-    }
-    json_field_bool(&json, "interactive", false);
-    json_end_object(&json);
-    json_end_object(&json);
-    struct slice info = arena_slice(&kube->step, buf_slice(&buf));
-    buf_done(&buf);
-    return info;
-}
-
-static uint64_t expiry(struct kube *kube, struct slice text)
-{
-    uint64_t wall_ns = 0;
-
-    if (text.len == 0 || timestamp_parse(text, &wall_ns) != ERR_OK) {
+    if (expires_wall_ns == NEVER_NS) {
         return NEVER_NS;
     }
-    uint64_t left = wall_ns > kube->wall_ns ? wall_ns - kube->wall_ns : 0;
+    uint64_t left = expires_wall_ns > kube->wall_ns ? expires_wall_ns - kube->wall_ns : 0;
     /* A short life is used to its half. */
     left = left > 2 * EARLY_NS ? left - EARLY_NS : left / 2;
     return kube->now_ns + (left > SECOND_NS ? left : SECOND_NS);
 }
 
-static enum err take_credential(struct kube *kube, const struct doc *doc, struct error *error)
+static void take_credential(struct kube *kube, const struct credential *credential)
 {
-    const struct doc *status = doc_get(doc, "status");
-    struct slice token = doc_text(doc_get(status, "token"));
-    struct slice cert = doc_text(doc_get(status, "clientCertificateData"));
-    struct slice key = doc_text(doc_get(status, "clientKeyData"));
-
-    if (!slice_eq(doc_text(doc_get(doc, "apiVersion")), kube->config.access.exec.api_version)) {
-        return error_set(error, ERR_INVALID, "it answered as %.*s, not as %.*s",
-                         SLICE_ARG(doc_text(doc_get(doc, "apiVersion"))),
-                         SLICE_ARG(kube->config.access.exec.api_version));
-    }
-    if (token.len == 0 && (cert.len == 0 || key.len == 0)) {
-        return error_set(error, ERR_INVALID, "its answer has neither a token nor a certificate");
-    }
     struct auth_identity *identity = identity_new();
+    struct arena *arena = &identity->arena;
+
     identity->tls = kube->config.access.tls;
-    if (token.len > 0) {
-        identity->header = arena_printf(&identity->arena, "Bearer %.*s", SLICE_ARG(token));
+    if (credential->token.len > 0) {
+        identity->header = credential_bearer(arena, credential->token);
     }
-    if (cert.len > 0 && key.len > 0) {
+    if (credential->cert_pem.len > 0) {
         identity->tls.cert_file = identity->tls.key_file = SLICE("");
-        identity->tls.cert_pem = arena_slice(&identity->arena, cert);
-        identity->tls.key_pem = arena_slice(&identity->arena, key);
+        identity->tls.cert_pem = arena_slice(arena, credential->cert_pem);
+        identity->tls.key_pem = arena_slice(arena, credential->key_pem);
     }
     set_current(kube, identity);
-    kube->auth.refresh_ns = expiry(kube, doc_text(doc_get(status, "expirationTimestamp")));
-    return ERR_OK;
+    kube->auth.refresh_ns = refresh_ns(kube, credential->expires_wall_ns);
 }
 
 static void on_exec(struct kube *kube, void *owner, const struct answer *answer)
 {
     struct auth *auth = owner;
     const struct kube_access *access = &kube->config.access;
-    struct doc_limits limits = { .bytes = EXEC_MAX, .nodes = 1000 };
-    const struct doc *doc = NULL;
+    struct credential credential = { 0 };
     struct error error = answer->error;
 
     auth->asking = 0;
-    if (error.code == ERR_OK &&
-        json_parse(&kube->step, answer->body, &limits, &doc, &error) == ERR_OK &&
-        take_credential(kube, doc, &error) == ERR_OK) {
+    if (error.code == ERR_OK && credential_read(&kube->step, access->exec.api_version, answer->body,
+                                                &credential, &error) == ERR_OK) {
+        take_credential(kube, &credential);
         return;
     }
-    (void)error_prefix(&error, "credential plugin \"%.*s\"", SLICE_ARG(access->exec.command));
-    if (access->exec.install_hint.len > 0 && answer->error.code == ERR_NOT_FOUND) {
-        struct error hinted = { 0 };
-        (void)error_set(&hinted, error.code, "%s (%.*s)", error.text,
-                        SLICE_ARG(access->exec.install_hint));
-        error = hinted;
-    }
+    credential_explain(access, &error);
     ask_failed(kube, &error);
 }
 
+static void run_plugin(struct kube *kube, struct slice ca_pem)
+{
+    struct fetch *fetch = request_other(kube, on_exec, &kube->auth);
+
+    credential_fetch(&kube->step, &kube->config.access, ca_pem, fetch);
+    kube->auth.asking = fetch->id;
+}
+
+static void on_ca(struct kube *kube, void *owner, const struct answer *answer)
+{
+    struct auth *auth = owner;
+    struct error error = answer->error;
+
+    auth->asking = 0;
+    if (error.code != ERR_OK) {
+        (void)error_prefix(&error, "the certificate authority that the credential plugin is told");
+        ask_failed(kube, &error);
+        return;
+    }
+    run_plugin(kube, answer->body);
+}
+
+/* A plugin is told the authority's bytes, not where they stand. */
 static void ask_exec(struct kube *kube)
 {
     const struct kube_access *access = &kube->config.access;
-    size_t count = access->exec.env_count + 1;
-    struct fetch_header *env = ARENA_ARRAY(&kube->step, struct fetch_header, count);
-    struct fetch *fetch = request_other(kube, on_exec, &kube->auth);
+    struct slice ca_file = credential_ca_file(access);
 
-    if (access->exec.env_count > 0) {
-        memcpy(env, access->exec.env, access->exec.env_count * sizeof(*env));
+    if (ca_file.len == 0) {
+        run_plugin(kube, access->tls.ca_pem);
+        return;
     }
-    env[count - 1] = (struct fetch_header){ SLICE("KUBERNETES_EXEC_INFO"), exec_info(kube) };
-    fetch->kind = FETCH_EXEC;
-    fetch->target = access->exec.command;
-    fetch->args = access->exec.args;
-    fetch->arg_count = access->exec.arg_count;
-    fetch->env = env;
-    fetch->env_count = count;
-    fetch->response_max = EXEC_MAX;
-    fetch->total_ms = EXEC_MS;
+    struct fetch *fetch = request_other(kube, on_ca, &kube->auth);
+    fetch->kind = FETCH_FILE;
+    fetch->target = ca_file;
+    fetch->response_max = CA_MAX;
     kube->auth.asking = fetch->id;
 }
 

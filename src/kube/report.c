@@ -4,6 +4,8 @@
  *
  * Knows HTTP statuses and the API server's own explanations. Refuses to decide what happens next.
  */
+#include <headroom/credential.h>
+
 #include "core.h"
 
 enum { REPEAT_S = 60 };
@@ -21,6 +23,17 @@ static enum err denied(struct kube *kube, struct slice said, const char *what, c
                      SLICE_ARG(said), SLICE_ARG(kube->config.access.context));
 }
 
+/* Whatever was asked: it is the same trouble for all, and said once. */
+static enum err rejected(struct kube *kube, struct error *ret)
+{
+    const struct kube_access *access = &kube->config.access;
+
+    return error_set(ret, ERR_DENIED,
+                     "the API server does not accept the credentials of context \"%.*s\" (%.*s); "
+                     "they may have expired",
+                     SLICE_ARG(access->context), SLICE_ARG(credential_name(&kube->step, access)));
+}
+
 static enum err refused(struct kube *kube, const struct answer *answer, const char *what,
                         const char *rule, struct error *ret)
 {
@@ -32,10 +45,7 @@ static enum err refused(struct kube *kube, const struct answer *answer, const ch
     }
     switch (answer->status) {
     case 401:
-        return error_set(ret, ERR_DENIED,
-                         "cannot %s: the API server does not accept the credentials of context "
-                         "\"%.*s\"; they may have expired",
-                         what, SLICE_ARG(kube->config.access.context));
+        return rejected(kube, ret);
     case 403:
         return denied(kube, said, what, rule, ret);
     case 404:

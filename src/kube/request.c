@@ -52,19 +52,22 @@ static void add_header(struct fetch_header *headers, size_t *count, const char *
 
 uint64_t request_http(struct kube *kube, const struct request_spec *spec)
 {
-    enum { HEADERS = 6 };
+    enum { HEADERS = 4 };
     struct request *request = take_slot(kube);
     struct auth_identity *identity = auth_hold(kube);
     struct fetch *fetch = fetch_add(&kube->fetches, request->id);
-    struct fetch_header *headers = ARENA_ARRAY(&kube->step, struct fetch_header, HEADERS);
     const struct kube_access *access = &kube->config.access;
+    struct fetch_header *headers = ARENA_ARRAY(&kube->step, struct fetch_header,
+                                               HEADERS + access->impersonate_count);
 
     request->identity = identity;
     request->on_body = spec->on_body;
     request->on_done = spec->on_done;
     request->owner = spec->owner;
     add_header(headers, &fetch->header_count, "Authorization", identity->header);
-    add_header(headers, &fetch->header_count, "Impersonate-User", access->impersonate_user);
+    for (size_t i = 0; i < access->impersonate_count; i++) {
+        headers[fetch->header_count++] = access->impersonate[i];
+    }
     add_header(headers, &fetch->header_count, "User-Agent", kube->config.user_agent);
     add_header(headers, &fetch->header_count, "Accept",
                slice_of(spec->accept ? spec->accept : "application/json"));

@@ -207,7 +207,6 @@ void api_watch_error(struct api *api, struct api_watch *watch, int code, const c
                      const char *message);
 void api_status(struct arena *arena, bool proto, int code, const char *reason, struct slice message,
                 struct api_response *ret);
-void api_doc_json(struct json_out *json, const struct doc *doc);
 
 /* apiserver_list.c */
 struct api_query {

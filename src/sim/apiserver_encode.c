@@ -458,38 +458,6 @@ void api_object_json(const struct api *api, const struct api_object *object, str
     json_end_object(&json);
 }
 
-void api_doc_json(struct json_out *json, const struct doc *doc)
-{
-    switch (doc ? doc->kind : DOC_NULL) {
-    case DOC_NULL:
-        json_null(json);
-        return;
-    case DOC_BOOL:
-    case DOC_NUMBER:
-        json_raw(json, doc->text);
-        return;
-    case DOC_STRING:
-        json_string(json, doc->text);
-        return;
-    case DOC_SEQUENCE:
-        json_begin_array(json);
-        for (const struct doc *at = doc->first; at; at = at->next) {
-            api_doc_json(json, at);
-        }
-        json_end_array(json);
-        return;
-    case DOC_MAPPING:
-        json_begin_object(json);
-        for (const struct doc *at = doc->first; at; at = at->next) {
-            json_key_slice(json, at->key);
-            api_doc_json(json, at);
-        }
-        json_end_object(json);
-        return;
-    }
-    assert(false); /* no other kind */
-}
-
 /* ---- watches ---- */
 
 /* raw: the object's protobuf, not in its envelope yet. */

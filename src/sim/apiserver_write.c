@@ -54,7 +54,7 @@ static void json_of(const struct doc *doc, struct buf *out)
 
     buf_reset(out);
     json_start(&json, out);
-    api_doc_json(&json, doc);
+    json_doc(&json, doc);
 }
 
 /* ---- Leases ---- */

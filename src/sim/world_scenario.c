@@ -206,7 +206,7 @@ static enum err read_pool(struct world *world, const struct doc *row, struct err
     }
     buf_init(&out, 1 << 20);
     json_start(&json, &out);
-    api_doc_json(&json, with_ids(world, doc_get(row, "spec")));
+    json_doc(&json, with_ids(world, doc_get(row, "spec")));
     pool->spec_json = arena_slice(&world->arena, buf_slice(&out));
     buf_done(&out);
     struct slice text = arena_printf(
@@ -461,7 +461,7 @@ static enum err scale_scenario(struct world *world, struct error *error)
     }
     buf_init(&out, 4 << 20);
     json_start(&json, &out);
-    api_doc_json(&json, top);
+    json_doc(&json, top);
     world->config.scenario = arena_slice(&world->arena, buf_slice(&out));
     buf_done(&out);
     return ERR_OK;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <headroom/doc.h>
 #include <headroom/json.h>
 
 enum { TEXT_MAX = 1024 };
@@ -176,6 +177,62 @@ void json_raw(struct json_out *json, struct slice text)
 {
     value(json);
     buf_add_slice(json->buf, text);
+}
+
+/* YAML has numbers that JSON has not: +1, 007. */
+static void json_number(struct json_out *json, struct slice text)
+{
+    struct slice digits = text;
+
+    if (slice_starts(digits, SLICE("-"))) {
+        digits = (struct slice){ digits.data + 1, digits.len - 1 };
+    }
+    bool zeros = digits.len > 1 && digits.data[0] == '0' && digits.data[1] >= '0' &&
+                 digits.data[1] <= '9';
+    if (zeros || slice_starts(text, SLICE("+"))) {
+        json_string(json, text);
+    } else {
+        json_raw(json, text);
+    }
+}
+
+static void json_members(struct json_out *json, const struct doc *doc)
+{
+    for (const struct doc *at = doc->first; at; at = at->next) {
+        if (doc->kind == DOC_MAPPING) {
+            json_key_slice(json, at->key);
+        }
+        json_doc(json, at);
+    }
+}
+
+void json_doc(struct json_out *json, const struct doc *doc)
+{
+    switch (doc ? doc->kind : DOC_NULL) {
+    case DOC_NULL:
+        json_null(json);
+        return;
+    case DOC_BOOL:
+        json_bool(json, doc_bool_or(doc, false));
+        return;
+    case DOC_NUMBER:
+        json_number(json, doc->text);
+        return;
+    case DOC_STRING:
+        json_string(json, doc->text);
+        return;
+    case DOC_SEQUENCE:
+        json_begin_array(json);
+        json_members(json, doc);
+        json_end_array(json);
+        return;
+    case DOC_MAPPING:
+        json_begin_object(json);
+        json_members(json, doc);
+        json_end_object(json);
+        return;
+    }
+    assert(false); /* no other kind */
 }
 
 void json_field_text(struct json_out *json, const char *key, struct slice text)

@@ -7,9 +7,10 @@
 #include <openssl/evp.h>
 
 #include <headroom/doc.h>
+#include <headroom/json.h>
 #include <headroom/kubeconfig.h>
 
-enum { FILES_MAX = 32, ARGS_MAX = 64 };
+enum { FILES_MAX = 32, ARGS_MAX = 64, IMPERSONATE_MAX = 256, CLUSTER_CONFIG_MAX = 64 << 10 };
 
 /* One entry of clusters, users or contexts, and the file that it came from. */
 struct found {
@@ -144,6 +145,41 @@ static enum err read_server(const struct reader *reader, const struct found *clu
     return ERR_OK;
 }
 
+/* What a cluster's entry holds for exec plugins, see client-go's ExecCluster. */
+static struct slice plugin_extension(const struct reader *reader, const struct found *cluster)
+{
+    const struct doc *entry = doc_first(doc_get(cluster->doc, "extensions"));
+    struct json_out json;
+    struct buf buf;
+
+    while (entry &&
+           !slice_is(doc_text(doc_get(entry, "name")), "client.authentication.k8s.io/exec")) {
+        entry = entry->next;
+    }
+    if (!doc_get(entry, "extension")) {
+        return SLICE("");
+    }
+    buf_init(&buf, CLUSTER_CONFIG_MAX);
+    json_start(&json, &buf);
+    json_doc(&json, doc_get(entry, "extension"));
+    struct slice text = buf.failed ? SLICE("") : arena_slice(reader->arena, buf_slice(&buf));
+    buf_done(&buf);
+    return text;
+}
+
+static enum err read_proxy(const struct reader *reader, const struct found *cluster,
+                           struct slice *ret)
+{
+    enum err err = text_field(reader, cluster, "proxy-url", ret);
+
+    if (err == ERR_OK && ret->len > 0 && !slice_starts(*ret, SLICE("http://")) &&
+        !slice_starts(*ret, SLICE("https://")) && !slice_starts(*ret, SLICE("socks5://"))) {
+        return field_error(reader, cluster, "proxy-url",
+                           "must be an http://, https:// or socks5:// address");
+    }
+    return err;
+}
+
 static enum err read_cluster(const struct reader *reader, const struct found *cluster,
                              struct kube_access *ret)
 {
@@ -162,8 +198,9 @@ static enum err read_cluster(const struct reader *reader, const struct found *cl
         err = text_field(reader, cluster, "tls-server-name", &ret->tls.server_name);
     }
     if (err == ERR_OK) {
-        err = text_field(reader, cluster, "proxy-url", &ret->tls.proxy_url);
+        err = read_proxy(reader, cluster, &ret->tls.proxy_url);
     }
+    ret->exec.cluster_config = plugin_extension(reader, cluster);
     if (err == ERR_OK && ret->tls.insecure &&
         (ret->tls.ca_pem.len > 0 || ret->tls.ca_file.len > 0)) {
         return field_error(reader, cluster, "insecure-skip-tls-verify",
@@ -244,6 +281,11 @@ static enum err read_exec(const struct reader *reader, const struct found *user,
     if (ret->exec.command.len == 0) {
         return field_error(reader, &exec, "command", "must name a program");
     }
+    if (slice_is(doc_text(doc_get(exec.doc, "interactiveMode")), "Always")) {
+        return field_error(reader, &exec, "interactiveMode",
+                           "is Always, and there is no terminal to ask at; use IfAvailable or "
+                           "Never if the plugin can do without");
+    }
     if (!slice_is(ret->exec.api_version, "client.authentication.k8s.io/v1") &&
         !slice_is(ret->exec.api_version, "client.authentication.k8s.io/v1beta1")) {
         return field_error(reader, &exec, "apiVersion",
@@ -278,6 +320,70 @@ static enum err read_certificate(const struct reader *reader, const struct found
     return ERR_OK;
 }
 
+/* A header's name cannot hold every byte that a key may hold: those are written as %2F. */
+static struct slice extra_name(struct arena *arena, struct slice key)
+{
+    static const char also[] = "!#$&'*+-.^_`|~";
+    char *text = arena_alloc(arena, 3 * key.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < key.len; i++) {
+        unsigned char c = (unsigned char)key.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     (c != '\0' && strchr(also, c));
+        if (plain) {
+            text[len++] = (char)c;
+        } else {
+            text[len++] = '%';
+            text[len++] = "0123456789ABCDEF"[c >> 4];
+            text[len++] = "0123456789ABCDEF"[c & 15];
+        }
+    }
+    return arena_printf(arena, "Impersonate-Extra-%.*s", (int)len, text);
+}
+
+static void add_impersonate(struct kube_access *access, struct fetch_header *headers,
+                            struct slice name, struct slice value)
+{
+    if (value.len > 0 && access->impersonate_count < IMPERSONATE_MAX) {
+        headers[access->impersonate_count++] = (struct fetch_header){ name, value };
+    }
+}
+
+static enum err read_impersonation(const struct reader *reader, const struct found *user,
+                                   struct kube_access *ret)
+{
+    const struct doc *groups = doc_first(doc_get(user->doc, "as-groups"));
+    const struct doc *extra = doc_first(doc_get(user->doc, "as-user-extra"));
+    struct fetch_header *headers = ARENA_ARRAY(reader->arena, struct fetch_header, IMPERSONATE_MAX);
+    struct slice as, uid;
+    enum err err = text_field(reader, user, "as", &as);
+
+    if (err == ERR_OK) {
+        err = text_field(reader, user, "as-uid", &uid);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (as.len == 0 && (uid.len > 0 || groups || extra)) {
+        return field_error(reader, user, "as",
+                           "is missing: as-uid, as-groups and as-user-extra need it");
+    }
+    ret->impersonate = headers;
+    add_impersonate(ret, headers, SLICE("Impersonate-User"), as);
+    add_impersonate(ret, headers, SLICE("Impersonate-Uid"), uid);
+    for (; groups; groups = groups->next) {
+        add_impersonate(ret, headers, SLICE("Impersonate-Group"), doc_text(groups));
+    }
+    for (; extra; extra = extra->next) {
+        struct slice name = extra_name(reader->arena, extra->key);
+        for (const struct doc *at = doc_first(extra); at; at = at->next) {
+            add_impersonate(ret, headers, name, doc_text(at));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err read_user(const struct reader *reader, const struct found *user,
                           struct kube_access *ret)
 {
@@ -297,7 +403,7 @@ static enum err read_user(const struct reader *reader, const struct found *user,
         err = text_field(reader, user, "password", &ret->password);
     }
     if (err == ERR_OK) {
-        err = text_field(reader, user, "as", &ret->impersonate_user);
+        err = read_impersonation(reader, user, ret);
     }
     if (err != ERR_OK) {
         return err;
@@ -308,7 +414,9 @@ static enum err read_user(const struct reader *reader, const struct found *user,
                          "exec plugin",
                          SLICE_ARG(user->file));
     }
-    return read_exec(reader, user, ret);
+    bool otherwise = ret->token.len > 0 || ret->token_file.len > 0 || ret->username.len > 0 ||
+                     ret->tls.cert_pem.len > 0 || ret->tls.cert_file.len > 0;
+    return otherwise ? ERR_OK : read_exec(reader, user, ret);
 }
 
 static enum err read_files(struct reader *reader)
@@ -431,10 +539,21 @@ static void copy_tls(struct arena *arena, const struct fetch_tls *from, struct f
     };
 }
 
+static const struct fetch_header *copy_pairs(struct arena *arena, const struct fetch_header *from,
+                                             size_t count)
+{
+    struct fetch_header *pairs = ARENA_ARRAY(arena, struct fetch_header, count);
+
+    for (size_t i = 0; i < count; i++) {
+        pairs[i].name = arena_slice(arena, from[i].name);
+        pairs[i].value = arena_slice(arena, from[i].value);
+    }
+    return pairs;
+}
+
 void kube_access_copy(struct arena *arena, const struct kube_access *from, struct kube_access *ret)
 {
     struct slice *args = ARENA_ARRAY(arena, struct slice, from->exec.arg_count);
-    struct fetch_header *env = ARENA_ARRAY(arena, struct fetch_header, from->exec.env_count);
     struct kube_access copy = {
         .server = arena_slice(arena, from->server),
         .context = arena_slice(arena, from->context),
@@ -443,25 +562,23 @@ void kube_access_copy(struct arena *arena, const struct kube_access *from, struc
         .token_file = arena_slice(arena, from->token_file),
         .username = arena_slice(arena, from->username),
         .password = arena_slice(arena, from->password),
-        .impersonate_user = arena_slice(arena, from->impersonate_user),
+        .impersonate = copy_pairs(arena, from->impersonate, from->impersonate_count),
+        .impersonate_count = from->impersonate_count,
         .exec = {
             .command = arena_slice(arena, from->exec.command),
             .args = args,
             .arg_count = from->exec.arg_count,
-            .env = env,
+            .env = copy_pairs(arena, from->exec.env, from->exec.env_count),
             .env_count = from->exec.env_count,
             .api_version = arena_slice(arena, from->exec.api_version),
             .install_hint = arena_slice(arena, from->exec.install_hint),
             .provide_cluster_info = from->exec.provide_cluster_info,
+            .cluster_config = arena_slice(arena, from->exec.cluster_config),
         },
     };
 
     for (size_t i = 0; i < from->exec.arg_count; i++) {
         args[i] = arena_slice(arena, from->exec.args[i]);
-    }
-    for (size_t i = 0; i < from->exec.env_count; i++) {
-        env[i].name = arena_slice(arena, from->exec.env[i].name);
-        env[i].value = arena_slice(arena, from->exec.env[i].value);
     }
     copy_tls(arena, &from->tls, &copy.tls);
     *ret = copy;

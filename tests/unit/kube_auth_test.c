@@ -180,22 +180,85 @@ TEST(auth, never_logs_a_secret)
     give_file(api, "hush-hush\n");
     fake_pass(api, 30 * FAKE_SECOND);
     struct slice logs = fake_logs(api);
-    expect_contains(logs, "does not accept the credentials of context \\\"test\\\"");
+    expect_contains(logs, "the API server does not accept the credentials of context \\\"test\\\" "
+                          "(token file /run/token); they may have expired");
     expect(!slice_contains(logs, SLICE("hush")));
     fake_done(api);
 }
 
+TEST(auth, tells_a_plugin_the_authority_that_the_kubeconfig_has_in_a_file)
+{
+    struct kube_config config = with_plugin();
+    config.access.tls.ca_file = SLICE("/etc/ca.crt");
+    config.access.exec.cluster_config = SLICE("{\"audience\":\"eks\"}");
+    struct fake *api = fake_new(&config);
+
+    expect(!fake_peek(api, NULL, "aws"));
+    fake_end(api, fake_request(api, NULL, "/etc/ca.crt"), ERR_NOT_FOUND, "cannot open /etc/ca.crt");
+    expect_contains(fake_logs(api), "the certificate authority that the credential plugin is told: "
+                                    "cannot open /etc/ca.crt");
+    fake_pass(api, 3 * FAKE_SECOND);
+    struct fake_fetch *file = fake_request(api, NULL, "/etc/ca.crt");
+    fake_body(api, file, SLICE("PEM"));
+    fake_end(api, file, ERR_OK, "");
+    expect_slice(fake_request(api, NULL, "aws")->exec_info,
+                 "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                 "\"spec\":{\"cluster\":{\"server\":\"https://api:6443\","
+                 "\"certificate-authority-data\":\"UEVN\",\"config\":{\"audience\":\"eks\"}},"
+                 "\"interactive\":false}}");
+    fake_done(api);
+}
+
+static void expect_useless(const char *printed, const char *why)
+{
+    struct kube_config config = with_plugin();
+    struct fake *api = fake_new(&config);
+    struct fake_fetch *plugin = fake_request(api, NULL, "aws");
+
+    fake_body(api, plugin, slice_of(printed));
+    fake_end(api, plugin, ERR_OK, "");
+    expect_contains(fake_logs(api), "credential plugin \\\"aws\\\": ");
+    fake_pass(api, 3 * FAKE_SECOND);
+    expect(!fake_peek(api, "GET", "https"));
+    plugin = fake_request(api, NULL, "aws");
+    fake_body(api, plugin, slice_of(printed));
+    fake_end(api, plugin, ERR_OK, "");
+    struct kube_stats stats;
+    kube_stats(api->kube, &stats);
+    expect_contains(slice_of(stats.last_error), why);
+    fake_done(api);
+}
+
+#define ANSWER "{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{"
+
+TEST(auth, names_what_is_wrong_with_what_a_plugin_prints)
+{
+    expect_useless("", "it printed nothing");
+    expect_useless("Enter MFA code:", "it printed no ExecCredential: ");
+    expect_useless(ANSWER "\"clientCertificateData\":\"CERT\"}}",
+                   "its answer has a certificate or a key, not both");
+    expect_useless(ANSWER "\"token\":\"t\",\"expirationTimestamp\":\"tomorrow\"}}",
+                   "its answer's expirationTimestamp \"tomorrow\" is no time");
+    expect_useless("{\"status\":{\"token\":\"t\"}}", "it answered as \"\", not as "
+                                                     "client.authentication.k8s.io/v1, which the "
+                                                     "kubeconfig asks for");
+}
+
 TEST(auth, sends_a_password_and_whom_to_impersonate)
 {
+    static const struct fetch_header as[] = { { { "Impersonate-User", 16 }, { "admin", 5 } },
+                                              { { "Impersonate-Group", 17 }, { "system", 6 } } };
     struct kube_config config = { .access = { .server = SLICE("https://api"),
                                               .username = SLICE("Aladdin"),
                                               .password = SLICE("open sesame"),
-                                              .impersonate_user = SLICE("admin") } };
+                                              .impersonate = as,
+                                              .impersonate_count = 2 } };
     struct fake *api = fake_new(&config);
 
     expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->authorization,
                  "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->impersonate, "admin");
+    expect_slice(fake_request(api, "GET", "/api/v1/nodes?")->impersonate_group, "system");
     fake_done(api);
 }
 
@@ -230,6 +293,7 @@ TEST(auth, refuses_a_plugin_that_speaks_another_version)
               SLICE("{\"apiVersion\":\"client.authentication.k8s.io/v1alpha1\",\"status\":{"
                     "\"token\":\"t\"}}"));
     fake_end(api, plugin, ERR_OK, "");
-    expect_contains(fake_logs(api), "it answered as client.authentication.k8s.io/v1alpha1, not as");
+    expect_contains(fake_logs(api),
+                    "it answered as \\\"client.authentication.k8s.io/v1alpha1\\\", not as");
     fake_done(api);
 }

@@ -28,8 +28,8 @@ struct fake_fetch {
     uint64_t id, at_ns;
     enum fetch_kind kind;
     const char *method;
-    struct slice target, body, accept, authorization, impersonate, content_type, exec_info,
-        cert_pem;
+    struct slice target, body, accept, authorization, impersonate, impersonate_group, content_type,
+        exec_info, cert_pem;
     bool ended, cancelled, stream, seen;
     uint32_t idle_ms;
 };
@@ -125,6 +125,7 @@ static inline void fake_keep(struct fake *api, const struct fetch *fetch)
         .accept = arena_slice(arena, fake_header(fetch, "Accept")),
         .authorization = arena_slice(arena, fake_header(fetch, "Authorization")),
         .impersonate = arena_slice(arena, fake_header(fetch, "Impersonate-User")),
+        .impersonate_group = arena_slice(arena, fake_header(fetch, "Impersonate-Group")),
         .content_type = arena_slice(arena, fake_header(fetch, "Content-Type")),
         .cert_pem = fetch->tls ? arena_slice(arena, fetch->tls->cert_pem) : SLICE(""),
         .stream = fetch->stream,

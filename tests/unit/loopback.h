@@ -53,11 +53,11 @@ struct loopback {
     const struct loopback_reply *replies;
     uint32_t reply_count;
     SSL_CTX *tls;
-    char certificate_pem[4096];
+    char certificate_pem[4096], key_pem[4096];
     struct loopback_connection connections_open[LOOPBACK_CONNECTIONS_MAX];
     uint32_t open_count;
-    struct buf seen; /* read it after loopback_stop */
-    atomic_uint connections, requests;
+    struct buf seen;                            /* read it after loopback_stop */
+    atomic_uint connections, requests, resumed; /* resumed: TLS sessions */
 };
 
 static inline void loopback_send(struct loopback_connection *connection, struct slice text)
@@ -150,6 +150,7 @@ static inline void loopback_accept(struct loopback *server)
             (void)close(connection.fd);
             return;
         }
+        atomic_fetch_add(&server->resumed, SSL_session_reused(connection.ssl) ? 1 : 0);
     }
     server->connections_open[server->open_count++] = connection;
 }
@@ -207,6 +208,9 @@ static inline void loopback_certificate(struct loopback *server, const char *nam
     (void)PEM_write_bio_X509(memory, certificate);
     int len = BIO_read(memory, server->certificate_pem, sizeof(server->certificate_pem) - 1);
     server->certificate_pem[len > 0 ? len : 0] = '\0';
+    (void)PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL);
+    len = BIO_read(memory, server->key_pem, sizeof(server->key_pem) - 1);
+    server->key_pem[len > 0 ? len : 0] = '\0';
     BIO_free(memory);
     server->tls = SSL_CTX_new(TLS_server_method());
     (void)SSL_CTX_use_certificate(server->tls, certificate);

@@ -83,12 +83,69 @@ TEST(kubeconfig, reads_what_aws_eks_update_kubeconfig_writes)
 
 TEST(kubeconfig, prefers_a_token_file_which_rotates_to_a_token)
 {
-    struct kube_access access = access_of(
-        CLUSTER CONTEXT "users: [{name: u, user: {token: t, tokenFile: /t, as: admin}}]\n");
+    struct kube_access access = access_of(CLUSTER CONTEXT
+                                          "users: [{name: u, user: {token: t, tokenFile: /t}}]\n");
 
     expect_slice(access.token, "");
     expect_slice(access.token_file, "/t");
-    expect_slice(access.impersonate_user, "admin");
+}
+
+TEST(kubeconfig, says_as_whom_to_act_in_headers)
+{
+    struct kube_access access = access_of(
+        CLUSTER CONTEXT
+        "users: [{name: u, user: {token: t, as: ann, as-uid: '7', as-groups: [a, b],\n"
+        "  as-user-extra: {example.org/scope: [x], Reason: [y, z]}}}]\n");
+    static const char *const wanted[][2] = {
+        { "Impersonate-User", "ann" },
+        { "Impersonate-Uid", "7" },
+        { "Impersonate-Group", "a" },
+        { "Impersonate-Group", "b" },
+        { "Impersonate-Extra-example.org%2Fscope", "x" },
+        { "Impersonate-Extra-Reason", "y" },
+        { "Impersonate-Extra-Reason", "z" },
+    };
+
+    require(access.impersonate_count == 7);
+    for (size_t i = 0; i < 7; i++) {
+        expect_slice(access.impersonate[i].name, wanted[i][0]);
+        expect_slice(access.impersonate[i].value, wanted[i][1]);
+    }
+    expect_refusal(CLUSTER CONTEXT "users: [{name: u, user: {token: t, as-groups: [a]}}]\n",
+                   "user: as is missing: as-uid, as-groups and as-user-extra need it");
+}
+
+#define PLUGIN                                                                                     \
+    "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1, env: null, args: null"
+
+TEST(kubeconfig, runs_a_plugin_only_where_nothing_else_convinces_the_server)
+{
+    expect_slice(
+        access_of(CLUSTER CONTEXT "users: [{name: u, user: {" PLUGIN "}}}]\n").exec.command, "aws");
+    static const char *const others[] = { "token: t", "tokenFile: /t", "username: me",
+                                          "client-certificate: c, client-key: k" };
+    for (size_t i = 0; i < 4; i++) {
+        struct slice text = arena_printf(
+            test_arena(), CLUSTER CONTEXT "users: [{name: u, user: {%s, " PLUGIN "}}}]\n",
+            others[i]);
+        expect_slice(access_of(text.data).exec.command, "");
+    }
+    expect_refusal(CLUSTER CONTEXT "users: [{name: u, user: {" PLUGIN
+                                   ", interactiveMode: Always}}}]\n",
+                   "user.exec: interactiveMode is Always, and there is no terminal");
+}
+
+TEST(kubeconfig, keeps_what_a_cluster_says_for_plugins)
+{
+    struct kube_access access = access_of(
+        "clusters:\n- name: c\n  cluster:\n    server: https://k8s\n    extensions:\n"
+        "    - {name: other, extension: {a: 1}}\n    - name: client.authentication.k8s.io/exec\n"
+        "      extension: {audience: eks, ports: [1, 007, +2], on: True, off: null}\n" CONTEXT
+        "users: [{name: u, user: {" PLUGIN ", provideClusterInfo: true}}}]\n");
+
+    expect(access.exec.provide_cluster_info);
+    expect_slice(access.exec.cluster_config,
+                 "{\"audience\":\"eks\",\"ports\":[1,\"007\",\"+2\"],\"on\":true,\"off\":null}");
 }
 
 TEST(kubeconfig, merges_files_so_that_the_first_one_wins)
@@ -132,6 +189,9 @@ TEST(kubeconfig, names_file_and_field_of_what_is_wrong)
     expect_refusal(CLUSTER CONTEXT "users: [{name: u, user: {exec: {command: aws, apiVersion: "
                                    "client.authentication.k8s.io/v1alpha1}}}]\n",
                    "apiVersion must be client.authentication.k8s.io/v1 or /v1beta1");
+    expect_refusal(
+        "clusters: [{name: c, cluster: {server: 'https://k', proxy-url: 'proxy:3128'}}]\n" CONTEXT,
+        "proxy-url must be an http://, https:// or socks5:// address");
     expect_refusal("[1, 2]", "not a kubeconfig file");
     expect_refusal("a: [", "/home/me/.kube/config: line 2");
 }
