@@ -11,9 +11,8 @@
 
 struct story *story_begin(void)
 {
-    struct story *s = mem_resize(NULL, 1, sizeof(*s));
+    struct story *s = mem_zeroed(1, sizeof(*s));
 
-    memset(s, 0, sizeof(*s));
     arena_init(&s->arena);
     s->now_ns = 1000 * STORY_S;
     s->wall_ns = UINT64_C(1700000000) * STORY_S;
