@@ -94,6 +94,7 @@ struct story {
     uint64_t read_ns; /* last read of the subnets */
     uint32_t observes, sweeps, subnet_reads, statuses, events, ticks;
     struct pool_status status; /* the last one that was to be written, arrays in the arena */
+    struct slice status_lines[2][STORY_MANY]; /* of the first two pools, as last told */
     bool condition_short;
     char trace[262144];
     size_t trace_len;

@@ -12,6 +12,8 @@
 
 #include <headroom/buf.h>
 
+#include "plan/state.h" /* what decisions are made of */
+
 enum { RECORDS = 14, HAPPENINGS = 45, RECORD_MAX = 1 << 20 };
 
 static struct slice decision_line(struct story *s, const struct plan_decision *d)
@@ -24,6 +26,52 @@ static struct slice decision_line(struct story *s, const struct plan_decision *d
         d->holding, d->waiting, d->avail, d->warm_target, d->enis, d->eni_limit, (int)d->stall_in_s,
         d->subnet.text, d->ips, d->prefixes, d->device_index, d->low ? " low" : "",
         d->agent_can_grow ? " grows" : "");
+}
+
+/* What the node's agent has, sees and wants, as far as a decision does not say it. */
+static struct slice view_line(struct story *s, const struct plan_decision *d)
+{
+    const struct node_row *node = &s->planner->nodes[cluster_find(s->planner, d->node)];
+    struct view v;
+
+    if (node->pool == NONE || node->type == NONE || node->zone == NONE || !node->enis_known) {
+        return SLICE("");
+    }
+    node_view(s->planner, node, &v);
+    uint32_t min_ips = s->planner->pools[node->pool].pool.min_ips_per_node;
+    return arena_printf(
+        &s->arena,
+        "  %.*s: coming %u in %u left %d cooling %u slots %u of %u agent %u room %u reach %u ahead "
+        "%u stuck %u wants %u early %u%s%s grows%s%s%s%s%s%s%s%s\n",
+        SLICE_ARG(d->node), v.coming, v.coming_enis, v.left, v.cooling, v.slots_used, v.slots,
+        v.agent_slots, v.room, v.reach, v.ahead, (unsigned)(node_stuck_ns(&v) / SECOND_NS),
+        node_wanted(&v, min_ips), node_early_ips(&v),
+        node_keeps_early(s->planner, node, &v) ? " keeps" : "", node_is_ahead(&v) ? " ahead" : "",
+        v.can_grow_now ? " now" : "", v.can_grow_soon ? " soon" : "",
+        v.can_grow_later ? " later" : "", v.can_grow_lasting ? " lasting" : "",
+        v.new_eni_lasting ? " new" : "", v.will_grow ? " will" : "", v.fails ? " fails" : "",
+        v.trunk_slot ? " trunk" : "");
+}
+
+static void add_links(struct story *s, struct slice *last, struct buf *text)
+{
+    for (uint32_t i = 0; i < s->planner->subnet_count && i < CHAOS_SUBNETS; i++) {
+        const struct subnet_row *subnet = &s->planner->subnets[i];
+        struct slice line = arena_printf(&s->arena, "  %s %u free %u blocks, in flight %u",
+                                         subnet->id.text, subnet_free(subnet),
+                                         subnet_blocks(subnet), subnet->debit_ips);
+        for (uint32_t j = 0; j < s->planner->pool_count && s->planner->pools[j].live; j++) {
+            const struct link *link = &s->planner->pools[j].links[i];
+            line = arena_printf(&s->arena, "%.*s, %s%s%s%s%s", SLICE_ARG(line),
+                                subnet_state_name(link->state), link->member ? " member" : "",
+                                link->dying ? " dying" : "", link->leaving ? " leaving" : "",
+                                link->ending ? " ending" : "");
+        }
+        if (!slice_eq(line, last[i])) {
+            buf_addf(text, "%.*s\n", SLICE_ARG(line));
+            last[i] = line;
+        }
+    }
 }
 
 static void add_details(struct story *s, struct buf *text)
@@ -41,7 +89,8 @@ static void add_decisions(struct story *s, struct slice *last, struct buf *text)
         struct plan_decision decision;
         struct slice line = SLICE("");
         if (plan_decision_of(s->planner, slice_of(chaos_nodes[i]), &decision)) {
-            line = decision_line(s, &decision);
+            line = arena_printf(&s->arena, "%.*s%.*s", SLICE_ARG(decision_line(s, &decision)),
+                                SLICE_ARG(view_line(s, &decision)));
         }
         if (!slice_eq(line, last[i])) {
             buf_add_slice(text, line);
@@ -111,6 +160,7 @@ static void add_time(const struct story *s, struct buf *text)
 static void record(uint64_t seed, struct buf *text)
 {
     struct slice last[CHAOS_NODES] = { { "", 0 } };
+    struct slice links[CHAOS_SUBNETS] = { { "", 0 } };
     uint32_t seen = 0;
     struct prng prng;
 
@@ -121,6 +171,7 @@ static void record(uint64_t seed, struct buf *text)
         add_time(s, text);
         buf_add_text(text, s->trace);
         add_intents(s, &seen, text);
+        add_links(s, links, text);
         add_decisions(s, last, text);
         story_forget(s);
         world_happen(s, &prng);
