@@ -255,8 +255,11 @@ sees() {
 
 runs() { [ "$(wc -l <"$1.plugin.runs")" -ge "$2" ]; }
 
+long() { [ -n "${HEADROOM_LONG:-}" ] || skip "takes long; set HEADROOM_LONG=1"; }
+
 @test "an exec plugin's credential is renewed before it ends; while that fails, the old one serves" {
     local runs
+    long
     exec_config short v1beta1
     plugin short.plugin "[ ! -e broken ] || exit 1; $(credential v1beta1 "\"token\":\"$TOKEN\",\"expirationTimestamp\":\"'\$(date -u -d +2seconds +%FT%TZ)'\"")"
     running short
@@ -268,6 +271,13 @@ runs() { [ "$(wc -l <"$1.plugin.runs")" -ge "$2" ]; }
     rm broken
     within 20 "it to be asked again" runs short $((runs + 3))
     not log_says 'does not accept'
+    # One that hangs is ended after a minute, with all that it started.
+    plugin short.plugin "sleep 1000 $WORK & sleep 1001"
+    within 100 "the log to say it" log_says 'credential plugin .*short.plugin.*: ./short.plugin did not end within 60.000 s'
+    ! pgrep -f "sleep 1001"
+    ! pgrep -f "sleep 1000"
+    plugin short.plugin "$(credential v1beta1 "\"token\":\"$TOKEN\"")"
+    sees recovered
 }
 
 @test "a kubeconfig may say as whom to act" {
@@ -301,6 +311,7 @@ runs() { [ "$(wc -l <"$1.plugin.runs")" -ge "$2" ]; }
     box cut
     sees new
     within 15 "the Lease to be renewed by the new certificate" renewed_since "$(date +%s)"
+    [ -n "${HEADROOM_LONG:-}" ] || return 0
     # Now the server knows neither, until a third one comes.
     authority third
     cp third.crt "$TESTENV/client-ca.crt"
@@ -316,4 +327,49 @@ renewed_since() {
     local at
     at=$(kubectl -n headroom-system get lease -o json | jq -r '.items[0].spec.renewTime | sub("\\..*"; "Z") | fromdate')
     [ "$at" -gt "$1" ]
+}
+
+# What kubelet mounts into a pod: files that are links into a folder, which is exchanged as a whole.
+account() { # TOKEN AUTHORITY
+    mkdir -p account "account/..$1"
+    printf %s "$1" >"account/..$1/token"
+    cp "$2" "account/..$1/ca.crt"
+    ln -sfn "..$1" account/..new
+    mv -T account/..new account/..data
+    ln -sf ..data/token ..data/ca.crt account/
+}
+
+# In $IN_POD: what a command is put behind so that it sees the account where a pod has it
+in_pod() {
+    # shellcheck disable=SC2016
+    IN_POD=(unshare --mount sh -ec 'mount -t tmpfs none /run
+        mkdir -p /run/secrets/kubernetes.io/serviceaccount
+        mount --bind "$0/account" /run/secrets/kubernetes.io/serviceaccount
+        exec "$@"' "$WORK")
+}
+
+@test "in a pod: a token that is refused is read again, and a new authority of the server is trusted when kubelet has written it" {
+    local port at
+    mkdir account
+    in_pod
+    "${IN_POD[@]}" true 2>/dev/null || skip "nobody may mount anything here"
+    box_start tls
+    account wrong box-ca.pem
+    port=$(free_port)
+    METRICS=http://127.0.0.1:$port
+    at=$(sed -n 's|.*server: "https://\([^"]*\)".*|\1|p' "$CONTROLLER_KUBECONFIG")
+    controller_command "--listen=127.0.0.1:$port"
+    COMMAND=(env -i "KUBERNETES_SERVICE_PORT=${at#*:}" "${COMMAND[@]:2}")
+    launch controller "${IN_POD[@]}" "${COMMAND[@]/KUBECONFIG=*/KUBERNETES_SERVICE_HOST=${at%:*}}"
+    CONTROLLER_PID=$LAUNCHED
+    within 10 "the log to say it" log_says 'does not accept the credentials of context .*in-cluster.* \(token file /var/run/secrets/kubernetes.io/serviceaccount/token\)'
+    account "$TOKEN" box-ca.pem
+    within 10 "the picture to be whole" log_says 'first picture of the cluster is whole'
+    authority new-ca
+    certificate new-ca
+    box reload
+    box cut
+    within 10 "the log to say it" log_says 'the certificate of .* is not trusted: .*'
+    account "$TOKEN" new-ca.pem
+    sees afterwards
 }
