@@ -132,6 +132,10 @@ static void look_at_waiting(struct planner *p, uint32_t handle, const struct vie
     if (order && v->short_now && p->now_ns < order->began_ns + SOON_NS) {
         plan_wake(p, handle, order->began_ns + SOON_NS);
     }
+    if (v->mode == MODE_IP && !v->short_now && p->now_ns <= node->enis_asked_ns + ROUND_NS) {
+        /* Pods that have not taken this read's addresses by then may find them given back. */
+        plan_wake(p, handle, node->enis_asked_ns + ROUND_NS + 1);
+    }
     if (!v->short_now || !v->can_grow_now) {
         look_for_changes(p, handle);
         return;

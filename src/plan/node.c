@@ -160,11 +160,10 @@ uint64_t node_stuck_ns(const struct view *v)
 static int32_t believed_avail(const struct planner *p, const struct node_row *node,
                               const struct view *v)
 {
-    const uint64_t believed_ns = 5 * SECOND_NS; /* a round of its loop */
     int64_t avail = (int64_t)v->addresses - v->holding;
 
     if (v->mode == MODE_IP && !p->agent.provisioning_disabled &&
-        p->now_ns - node->enis_asked_ns > believed_ns) {
+        p->now_ns - node->enis_asked_ns > ROUND_NS) {
         int64_t held = node->holding_at_read;
         int64_t then = (int64_t)v->addresses - held;
         int64_t wanted = v->warm_ips > v->min_ips - held ? v->warm_ips : v->min_ips - held;

@@ -34,6 +34,9 @@
 /* The agent lets an address that a pod has left rest for 30 s; pods ask again each 10 to 15 s. */
 #define COOLING_NS (25 * SECOND_NS)
 
+/* A round of the agent's loop, in which it gives back what it does not want. */
+#define ROUND_NS (5 * SECOND_NS)
+
 /* A sweep has an answer by then, or never gets one. */
 #define SWEEP_NS (15 * SECOND_NS)
 

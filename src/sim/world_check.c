@@ -13,6 +13,7 @@
 #define SETTLED_NS (600 * SIM_S) /* after the last fault: by then all must be well */
 #define REASON_NS (60 * SIM_S)   /* a wait of so long needs a reason */
 #define CALM_NS (300 * SIM_S)    /* a subnet that is as it is for so long is known */
+#define NEWS_NS (10 * SIM_S)     /* what an agent did so lately the controller may not know yet */
 
 enum { LEAK_MINUTES = 10, QUIET_CALLS = 20 };
 
@@ -317,8 +318,12 @@ void world_check_wait(struct world *world, uint32_t row)
                       node->name);
         return;
     }
-    if (decision.kind == PLAN_DECISION_Enough || decision.kind == PLAN_DECISION_NoPool ||
-        decision.kind == PLAN_DECISION_Incomplete) {
+    /* Addresses that were seen free a moment ago were so: an agent with a WARM_IP_TARGET gives back
+     * within seconds of an adoption what pods have not taken by then. */
+    uint64_t wall_ns = world_controller_wall_ns(world);
+    bool news = decision.kind == PLAN_DECISION_Enough && decision.since_wall_ns + NEWS_NS > wall_ns;
+    if (!news && (decision.kind == PLAN_DECISION_Enough || decision.kind == PLAN_DECISION_NoPool ||
+                  decision.kind == PLAN_DECISION_Incomplete)) {
         world_violate(world, "a pod waits on %s for %.0f s, and the reason on record is %s: %.*s",
                       node->name, (double)(world->now_ns - pod->refused_ns) / 1e9,
                       plan_decision_name(decision.kind), SLICE_ARG(decision.detail));

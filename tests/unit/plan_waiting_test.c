@@ -432,6 +432,25 @@ TEST(plan_waiting, what_was_read_more_than_five_seconds_ago_is_read_again_before
     }
 }
 
+TEST(plan_waiting, addresses_that_pods_have_not_taken_in_a_round_of_the_agent_may_be_gone)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    s->agent.warm_ip_target = 1;
+    story_pods(s, "n1", 2, 0);
+    story_go(s);
+    story_wait(s, 100);
+    story_enis(s, "n1");
+    story_pods(s, "n1", 2, 2); /* three are free, says the read */
+    story_is(s, "n1", PLAN_DECISION_Enough);
+    story_find_eni(s, "eni-n1-0")->ip_count = 3; /* they have just been given back */
+    story_wait(s, 4);
+    story_is(s, "n1", PLAN_DECISION_Enough);
+    story_wait(s, 1.1);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_end(s);
+}
+
 /* ---- what agents free ---- */
 
 TEST(plan_waiting, a_node_whose_agent_is_about_to_free_an_eni_is_looked_at_after_a_minute)
