@@ -15,10 +15,28 @@
  */
 enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8, ACTIONS_KEPT = 256 };
 
+static void fetch(const void *begin, const void *end)
+{
+    enum { LINE = 64 };
+
+    for (const char *at = begin; at < (const char *)end; at += LINE) {
+        __builtin_prefetch(at);
+    }
+}
+
+void plan_fetch(const struct planner *p, uint32_t node)
+{
+    const struct node_row *row = &p->nodes[node];
+
+    fetch(row, &row->instance);
+    fetch(row->enis, row->enis + row->eni_count);
+}
+
 static struct slice node_name_key(const void *rows, uint32_t handle)
 {
     const struct planner *p = rows;
 
+    fetch(&p->nodes[handle], &p->nodes[handle].instance); /* whoever asks for it by name reads it */
     return p->nodes[handle].name_text;
 }
 
@@ -378,6 +396,7 @@ static uint32_t decide_dirty(struct planner *p, uint32_t most)
     uint32_t done = 0;
 
     while (timers_pop(&p->timers, p->now_ns, &node)) {
+        plan_fetch(p, node);
         p->nodes[node].timed = false;
         plan_dirty(p, node);
     }

@@ -185,49 +185,57 @@ struct seen_eni {
 
 enum node_want { WANT_NOTHING, WANT_FILLED, WANT_BARE, WANT_ASSIGN };
 
+/* In the order of use, since a large cluster lies in memory and not in the cache: what a change of
+ * the pods' count reads, what each decision reads, and what few do. */
 struct node_row {
-    uint32_t name, eniconfig; /* strings */
-    struct slice name_text;   /* of `name`: spares the index a step */
-    struct aws_id instance;
-    uint32_t zone, type, pool, group, group_at, listed_at, starved_at;
-    uint32_t *labels; /* key, value, key, value ...: strings */
-    uint32_t label_count;
-    uint32_t max_pods, holding, waiting, branch;
-    struct node_eni *enis; /* no room beyond them: there are as many arrays as nodes */
-    uint32_t eni_count;
-    uint32_t groups;          /* string: the primary ENI's, joined by commas */
-    uint32_t holding_at_read; /* pods when the ENIs were read */
-    uint64_t enis_asked_ns, observe_sent_ns;
-    uint64_t could_ns;      /* since when pods wait though the agent could grow; 0: they do not */
-    uint32_t could_holding; /* pods that had an address then */
-    uint64_t cooldown_ns;   /* the agent has failed and asks for nothing before this */
-    uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
-    uint64_t waiting_ns; /* since when pods wait without a break; 0: none do */
-    uint64_t need_ns;    /* since when it wants something; 0: it does not */
-    uint64_t backoff_ns, mended_ns, recovered_ns;
-    uint64_t hand_back_ns;  /* until then an early ENI would be freed again */
-    uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
+    struct slice name_text; /* of `name`: spares the index a step */
+    struct node_eni *enis;  /* no room beyond them: there are as many arrays as nodes */
     uint64_t pods_ns;       /* last change of the count, for the rate */
     uint64_t cooled_ns;     /* since when `cooled[0]` counts addresses that pods have left */
     uint32_t cooled[2];     /* for so long as COOLING_NS; in the time before that */
     float pods_per_s;
-    uint32_t salt, attempts, low_reads, hand_backs;
-    uint32_t freed_slots; /* of the last ENI that its agent freed: addresses, or prefixes */
-    uint32_t orders;      /* the first of its list */
+    uint32_t holding, waiting, branch;
 
-    uint8_t exclusion;
+    uint32_t eni_count;
+    uint32_t max_pods, zone, type, pool;
+    uint32_t orders; /* the first of its list */
+    uint32_t starved_at;
+    uint32_t holding_at_read; /* pods when the ENIs were read */
+    uint64_t enis_asked_ns;
+    uint64_t waiting_ns; /* since when pods wait without a break; 0: none do */
     bool live, unschedulable, agent_ready, enis_known;
     bool condition_set, taint_set; /* as told by us or shown by Kubernetes */
     bool dry_run_told;             /* what would be done has been told */
     bool dirty, timed,
         queued; /* in the list of dirty nodes, among the timers, in the needy queue */
+    uint8_t kind, class, want, urgency; /* the decision: here, and what follows */
+    bool low, can_grow;
 
-    /* the decision */
-    uint8_t kind, class, want, urgency;
-    bool low, can_grow, type_told, counted_waiting;
-    enum cloud_code failed;
     uint32_t subnet, ips, prefixes, device_index, stall_in_s;
-    uint64_t since_wall_ns;
+    uint32_t low_reads;
+    uint64_t could_ns;    /* since when pods wait though the agent could grow; 0: they do not */
+    uint64_t cooldown_ns; /* the agent has failed and asks for nothing before this */
+    uint64_t recheck_ns;  /* soon after an adoption the agent gives surplus back: read again then */
+    uint64_t need_ns;     /* since when it wants something; 0: it does not */
+    uint64_t hand_back_ns; /* until then an early ENI would be freed again */
+
+    uint64_t recovered_ns, since_wall_ns, observe_sent_ns;
+    uint64_t backoff_ns, mended_ns;
+    uint32_t could_holding; /* pods that had an address at could_ns */
+    uint32_t hand_backs;
+    uint32_t freed_slots; /* of the last ENI that its agent freed: addresses, or prefixes */
+    uint8_t exclusion;
+    bool type_told, counted_waiting;
+    enum cloud_code failed;
+
+    struct aws_id instance;
+    uint32_t name, eniconfig; /* strings */
+    uint32_t *labels;         /* key, value, key, value ...: strings */
+    uint32_t label_count;
+    uint32_t groups; /* string: the primary ENI's, joined by commas */
+    uint32_t group, group_at, listed_at;
+    uint32_t salt, attempts;
+    uint64_t index_refused; /* device indexes that EC2 said are in use, until the next read */
 };
 
 /* ---- what is under way ---- */
@@ -368,6 +376,8 @@ void plan_dirty(struct planner *p, uint32_t node);
 void plan_dirty_all(struct planner *p);
 void plan_dirty_pool(struct planner *p, uint32_t pool);
 void plan_dirty_zone(struct planner *p, uint32_t zone);
+/* Asks the memory at once for all that a decision about the node reads, and not line by line. */
+void plan_fetch(const struct planner *p, uint32_t node);
 /* Moves the node's next look to at_ns if that is sooner. */
 void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns);
 struct slice plan_text(const struct planner *p, uint32_t string);
