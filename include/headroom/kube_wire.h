@@ -69,6 +69,9 @@ struct kube_table {
     uint8_t wanted_at[KUBE_TABLE_COLUMNS]; /* by the Table's column: index into wanted + 1 */
     uint32_t columns;                      /* in the Table */
     bool is_table, columns_known, rows_known;
+    bool watching;           /* it is the object of a watch event */
+    enum kube_change change; /* of that event */
+    bool change_known;
     char resource_version[64];
     char next[4096]; /* metadata.continue */
 
@@ -93,6 +96,13 @@ void kube_table_reset(struct kube_table *table);
 enum err kube_table_feed(struct kube_table *table, struct slice bytes, kube_table_fn *row,
                          void *context, struct error *error) ERR_CHECKED;
 enum err kube_table_end(const struct kube_table *table, struct error *error) ERR_CHECKED;
+/* {"type":"ADDED","object":{a Table of one row}}: one line of a watch. Its version is in
+ * table->resource_version; its cells live until the next call. The columns come with the first
+ * event only and are kept until kube_table_reset. ERR_UNSUPPORTED: the object is no Table (how a
+ * watch ends is told by a Status), or a wanted column is not there. */
+enum err kube_table_event(struct kube_table *table, struct slice line, enum kube_change *ret_change,
+                          struct slice ret_cells[KUBE_TABLE_WANTED], struct error *error)
+    ERR_CHECKED;
 
 /* ---- JSON objects; what comes out lives in the arena ---- */
 
@@ -110,5 +120,7 @@ enum err kube_json_agent(struct arena *arena, const struct doc *object, struct a
 enum err kube_json_watch(const struct doc *line, enum kube_change *ret_change,
                          const struct doc **ret_object, struct error *error) ERR_CHECKED;
 void kube_json_status(const struct doc *object, struct kube_status *ret);
+/* "ADDED". False: no such change. */
+bool kube_change_named(struct slice name, enum kube_change *ret);
 
 #endif

@@ -176,7 +176,8 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t need)
     return chunk;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* What is in it is not known. */
+static void *take(struct arena *arena, size_t size)
 {
     const size_t step = alignof(max_align_t);
     struct arena_chunk *chunk = arena->chunks;
@@ -194,7 +195,12 @@ void *arena_alloc(struct arena *arena, size_t size)
     chunk->used += need;
     arena->total += need;
     ASAN_UNPOISON_MEMORY_REGION(fresh, size);
-    return memset(fresh, 0, size);
+    return fresh;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    return memset(take(arena, size), 0, size);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)
@@ -205,11 +211,12 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 struct slice arena_slice(struct arena *arena, struct slice s)
 {
     assert(s.len < SIZE_MAX / 2);
-    char *copy = arena_alloc(arena, s.len + 1);
+    char *copy = take(arena, s.len + 1);
 
     if (s.len > 0) {
         memcpy(copy, s.data, s.len);
     }
+    copy[s.len] = '\0';
     return (struct slice){ copy, s.len };
 }
 
@@ -220,7 +227,7 @@ struct slice arena_vprintf(struct arena *arena, const char *format, va_list args
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     assert(len >= 0);
-    char *text = arena_alloc(arena, (size_t)len + 1);
+    char *text = take(arena, (size_t)len + 1);
     (void)vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     return (struct slice){ text, (size_t)len };

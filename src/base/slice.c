@@ -183,18 +183,27 @@ uint64_t slice_hash(struct slice s)
     return hash;
 }
 
+/* Each word is mixed in reversibly: none of it is lost on the way. */
+static uint64_t mix_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ hash >> 32;
+}
+
 uint64_t slice_hash_quick(struct slice s)
 {
     uint64_t hash = s.len * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t word = 0;
+    size_t at = 0;
 
-    while (s.len > 0) {
-        uint64_t word = 0;
-        size_t len = s.len < sizeof(word) ? s.len : sizeof(word);
-        memcpy(&word, s.data, len);
-        /* Each word is mixed in reversibly: none of it is lost on the way. */
-        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 32;
-        s = (struct slice){ s.data + len, s.len - len };
+    for (; s.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, s.data + at, sizeof(word));
+        hash = mix_word(hash, word);
+    }
+    if (at < s.len) {
+        word = 0;
+        memcpy(&word, s.data + at, s.len - at);
+        hash = mix_word(hash, word);
     }
     hash *= UINT64_C(0xc4ceb9fe1a85ec53);
     return hash ^ hash >> 33;

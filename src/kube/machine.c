@@ -51,7 +51,7 @@ static const struct reflector_kind kinds[REFLECTORS] = {
         .fallback_selector = "fieldSelector=spec.nodeName%21%3D%2C"
                              "status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed",
         .list = ENCODING_TABLE,
-        .watch = ENCODING_PROTO,
+        .watch = ENCODING_TABLE,
         .columns = pod_columns,
         .column_count = 3,
         .sink = &pods_sink,

@@ -186,6 +186,17 @@ static void remove_row(struct pod_table *table, struct pod_row *row)
     shard->rows[gap] = (struct pod_row){ 0 };
 }
 
+/* By one of the same key, which stays in its place. */
+static void replace_row(struct pod_table *table, struct pod_row *old, const struct pod_row *row)
+{
+    if (memcmp(old, row, sizeof(*row)) == 0) {
+        return; /* nothing to tell */
+    }
+    count(table, old, UINT32_MAX);
+    *old = *row;
+    count(table, old, 1);
+}
+
 static struct pod_row *find_identified(const struct pod_table *table, uint64_t key)
 {
     const struct pod_shard *shard = shard_of(table, key);
@@ -266,6 +277,29 @@ enum err pod_table_row(struct pod_table *table, struct slice name, struct slice 
     return add_row(table, &row, error);
 }
 
+enum err pod_table_row_change(struct pod_table *table, enum kube_change change, struct slice name,
+                              struct slice ip, struct slice node, struct error *error)
+{
+    if (node.len == 0) {
+        return ERR_OK;
+    }
+    struct pod_row row = make_row(table, name_key(node, name), ip, node);
+    /* What is added now cannot be among those that are there. */
+    struct pod_row *old = change == KUBE_ADDED ? NULL
+                                               : find_nameless(table, key_of(&row), ip_of(&row));
+    if (change == KUBE_DELETED) {
+        if (old) {
+            remove_row(table, old);
+        }
+        return ERR_OK;
+    }
+    if (!old) {
+        return add_row(table, &row, error);
+    }
+    replace_row(table, old, &row);
+    return ERR_OK;
+}
+
 static struct pod_row *find_pod(const struct pod_table *table, enum kube_change change,
                                 const struct kube_pod *pod, uint32_t ip)
 {
@@ -297,13 +331,8 @@ enum err pod_table_apply(struct pod_table *table, enum kube_change change,
     if (!old) {
         return add_row(table, &row, error);
     }
-    if (memcmp(old, &row, sizeof(row)) == 0) {
-        return ERR_OK;
-    }
     if (key_of(old) == key_of(&row)) {
-        count(table, old, UINT32_MAX);
-        *old = row;
-        count(table, old, 1);
+        replace_row(table, old, &row);
         return ERR_OK;
     }
     remove_row(table, old);

@@ -6,8 +6,9 @@
  *   [ key | node, ip, flags ]  ---node--->   "ip-10-0-0-1..."  ---> holding 12, waiting 1, branch 0
  *
  * A pod from a Table has neither namespace nor uid: its key is made of node and name, and two of
- * the same name on one node are interchangeable until a watch event names one of them (facts:
- * identity).
+ * the same name on one node, in two namespaces, are told apart by their addresses alone. That is
+ * enough to count them: an address, once given, may change but does not go before its pod does.
+ * What a protobuf watch names has its uid as key from then on.
  */
 #ifndef KUBE_POD_TABLE_H
 #define KUBE_POD_TABLE_H
@@ -56,6 +57,9 @@ void pod_table_done(struct pod_table *table);
 /* One row of a Table. ERR_LIMIT: more pods than anyone has. */
 enum err pod_table_row(struct pod_table *table, struct slice name, struct slice ip,
                        struct slice node, struct error *error);
+/* An event of a watch that brings such rows. */
+enum err pod_table_row_change(struct pod_table *table, enum kube_change change, struct slice name,
+                              struct slice ip, struct slice node, struct error *error);
 /* A pod of a protobuf list or a watch. */
 enum err pod_table_apply(struct pod_table *table, enum kube_change change,
                          const struct kube_pod *pod, struct error *error);

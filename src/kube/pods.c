@@ -57,6 +57,13 @@ static enum err change(struct kube *kube, enum kube_change what, struct slice ra
     return err != ERR_OK ? err : pod_table_apply(&kube->pods, what, &pod, error);
 }
 
+static enum err row_change(struct kube *kube, enum kube_change what, const struct slice *cells,
+                           struct error *error)
+{
+    return pod_table_row_change(&kube->pods, what, cells[CELL_NAME], cells[CELL_IP],
+                                cells[CELL_NODE], error);
+}
+
 const struct reflector_sink pods_sink = {
     .begin = begin,
     .row = row,
@@ -64,6 +71,7 @@ const struct reflector_sink pods_sink = {
     .end = end,
     .abort = drop_new,
     .change = change,
+    .row_change = row_change,
 };
 
 bool pods_pending(const struct kube *kube)

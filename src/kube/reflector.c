@@ -20,8 +20,10 @@ enum { WATCH_IDLE_MS = 75000, WATCH_MIN_S = 300, WATCH_SPREAD_S = 300 };
 #define RESYNC_MIN_NS (30 * MINUTE_NS)
 #define SHORT_WATCH_NS SECOND_NS
 
+#define ACCEPT_TABLE "application/json;as=Table;v=v1;g=meta.k8s.io"
+
 static const char *const accepts[] = {
-    [ENCODING_TABLE] = "application/json;as=Table;v=v1;g=meta.k8s.io",
+    [ENCODING_TABLE] = ACCEPT_TABLE,
     [ENCODING_PROTO] = "application/vnd.kubernetes.protobuf",
     [ENCODING_JSON] = "application/json",
 };
@@ -134,26 +136,58 @@ static void start_list(struct kube *kube, struct reflector *reflector)
     reflector->request = request_http(kube, &spec);
 }
 
+/* How the events are wanted. A Table only by who has listed one: then its cells say all that is to
+ * be known of an object. */
+static enum encoding wanted_events(const struct reflector *reflector)
+{
+    if (reflector->kind->watch != ENCODING_TABLE) {
+        return reflector->kind->watch;
+    }
+    return reflector->list_encoding == ENCODING_TABLE && !reflector->no_table_watch
+               ? ENCODING_TABLE
+               : ENCODING_PROTO;
+}
+
+/* A server that has no Tables, or something on the way, may answer with the second choice. */
+static void on_watch_head(struct kube *kube, void *owner, const struct fetch_event *head)
+{
+    struct reflector *reflector = owner;
+
+    (void)kube;
+    reflector->watch_encoding = wanted_events(reflector);
+    if (reflector->watch_encoding == ENCODING_TABLE &&
+        !slice_starts(head->content_type, SLICE("application/json"))) {
+        reflector->watch_encoding = ENCODING_PROTO;
+    }
+}
+
 static void start_watch(struct kube *kube, struct reflector *reflector)
 {
+    static const char *const stream_accepts[] = {
+        [ENCODING_TABLE] = ACCEPT_TABLE ",application/vnd.kubernetes.protobuf;stream=watch",
+        [ENCODING_PROTO] = "application/vnd.kubernetes.protobuf;stream=watch",
+        [ENCODING_JSON] = "application/json",
+    };
     uint64_t seconds = WATCH_MIN_S + prng_below(&kube->prng, WATCH_SPREAD_S);
+    enum encoding wanted = wanted_events(reflector);
     struct request_spec spec = {
         .method = "GET",
         .path = arena_printf(&kube->step,
                              "%s?%s&watch=true&allowWatchBookmarks=true&timeoutSeconds=%llu&"
-                             "resourceVersion=%s",
+                             "resourceVersion=%s%s",
                              reflector->kind->path, selector(reflector),
-                             (unsigned long long)seconds, reflector->version),
-        .accept = reflector->kind->watch == ENCODING_PROTO
-                      ? "application/vnd.kubernetes.protobuf;stream=watch"
-                      : "application/json",
+                             (unsigned long long)seconds, reflector->version,
+                             wanted == ENCODING_TABLE ? "&includeObject=None" : ""),
+        .accept = stream_accepts[wanted],
         .idle_ms = WATCH_IDLE_MS,
         .stream = true,
+        .on_head = on_watch_head,
         .on_body = reflector_read_watch,
         .on_done = on_watch_done,
         .owner = reflector,
     };
 
+    kube_table_reset(&reflector->table);
     buf_reset(&reflector->buf);
     reflector->gone = false;
     reflector->bytes_seen = 0;
@@ -283,6 +317,23 @@ static void relist_soon(struct kube *kube, struct reflector *reflector)
     wait_until(reflector, kube->now_ns + prng_below(&kube->prng, SECOND_NS / 4));
 }
 
+/* A Table that does not serve is watched as protobuf from where it stands: once, since after that
+ * nobody asks for one. */
+static bool watch_otherwise(struct kube *kube, struct reflector *reflector,
+                            const struct answer *answer)
+{
+    bool unfit = answer->status == 200 && answer->error.code == ERR_UNSUPPORTED;
+
+    if (wanted_events(reflector) != ENCODING_TABLE || (!unfit && answer->status != 406)) {
+        return false;
+    }
+    reflector->no_table_watch = true;
+    (void)log_add(&kube->logs, LOG_INFO, "kube",
+                  "%s are watched as protobuf, since the server's table does not serve: %s",
+                  reflector->kind->name, answer->error.text);
+    return true;
+}
+
 static void on_watch_done(struct kube *kube, void *owner, const struct answer *answer)
 {
     struct reflector *reflector = owner;
@@ -291,6 +342,10 @@ static void on_watch_done(struct kube *kube, void *owner, const struct answer *a
 
     reflector->request = 0;
     if (reflector->must_list) {
+        wait_until(reflector, kube->now_ns);
+        return;
+    }
+    if (watch_otherwise(kube, reflector, answer)) {
         wait_until(reflector, kube->now_ns);
         return;
     }

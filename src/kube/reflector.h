@@ -28,6 +28,8 @@ struct reflector_sink {
     void (*abort)(struct kube *kube);
     enum err (*change)(struct kube *kube, enum kube_change change, struct slice raw,
                        struct error *error);
+    enum err (*row_change)(struct kube *kube, enum kube_change change, const struct slice *cells,
+                           struct error *error);
     void (*document_change)(struct kube *kube, enum kube_change change, const struct doc *object);
 };
 
@@ -39,6 +41,7 @@ struct reflector_kind {
     const char *fallback_selector; /* where a server does not know the first one; NULL: none */
     const char *absent; /* 404 means an empty list, and this is said once; NULL: an error */
     enum log_level absent_level;
+    /* A Table is watched by who lists it, else protobuf is. */
     enum encoding list, watch;
     const char *const *columns;
     uint32_t column_count;
@@ -51,12 +54,14 @@ struct reflector {
     const struct reflector_kind *kind;
     enum reflector_phase phase;
     enum encoding list_encoding;
-    bool held;       /* not to begin yet */
-    bool listing;    /* between the sink's begin and end */
-    bool synced;     /* a list has been whole */
-    bool must_list;  /* the next thing to do is a list */
-    bool fresh_read; /* from etcd, not "at least as new as" */
-    bool reduced;    /* with the fallback selector */
+    enum encoding watch_encoding; /* of the watch that is under way, as its answer says */
+    bool no_table_watch;          /* the server's Table did not serve */
+    bool held;                    /* not to begin yet */
+    bool listing;                 /* between the sink's begin and end */
+    bool synced;                  /* a list has been whole */
+    bool must_list;               /* the next thing to do is a list */
+    bool fresh_read;              /* from etcd, not "at least as new as" */
+    bool reduced;                 /* with the fallback selector */
     bool absent_said;
     uint64_t request;
     uint64_t next_ns, started_ns, listed_ns, contact_ns;

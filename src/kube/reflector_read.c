@@ -188,6 +188,35 @@ static enum err on_line(struct kube *kube, struct reflector *reflector, struct s
     return note_version(reflector, doc_text(doc_at(object, "metadata", "resourceVersion")), error);
 }
 
+/* Its version first: what is told again after a break, an ADDED for one, must not count twice. */
+static enum err on_table(struct kube *kube, struct reflector *reflector, struct slice line,
+                         struct error *error)
+{
+    struct slice cells[KUBE_TABLE_WANTED];
+    enum kube_change change;
+    enum err err = kube_table_event(&reflector->table, line, &change, cells, error);
+
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct slice version = slice_of(reflector->table.resource_version);
+    if (version.len > 0 && change != KUBE_BOOKMARK) {
+        kube->stats.watch_events++;
+        err = reflector->kind->sink->row_change(kube, change, cells, error);
+    }
+    return err != ERR_OK ? err : note_version(reflector, version, error);
+}
+
+/* How a watch ends badly is told by a Status, whatever was asked for. */
+static enum err on_table_line(struct kube *kube, struct reflector *reflector, struct slice line,
+                              struct error *error)
+{
+    if (slice_starts(line, SLICE("{\"type\":\"ERROR\""))) {
+        return on_line(kube, reflector, line, error);
+    }
+    return on_table(kube, reflector, line, error);
+}
+
 /* The next whole frame at the front of s; false: not all of it is there. */
 static bool next_frame(struct slice s, struct slice *ret_frame, size_t *ret_used,
                        struct error *error)
@@ -222,17 +251,29 @@ static bool next_line(struct slice s, struct slice *ret_line, size_t *ret_used)
     return true;
 }
 
+static enum err read_unit(struct kube *kube, struct reflector *reflector, struct slice unit,
+                          struct error *error)
+{
+    switch (reflector->watch_encoding) {
+    case ENCODING_PROTO:
+        return on_frame(kube, reflector, unit, error);
+    case ENCODING_TABLE:
+        return unit.len > 0 ? on_table_line(kube, reflector, unit, error) : ERR_OK;
+    case ENCODING_JSON:
+        break;
+    }
+    return unit.len > 0 ? on_line(kube, reflector, unit, error) : ERR_OK;
+}
+
 static enum err read_piece(struct kube *kube, struct reflector *reflector, struct error *error)
 {
-    bool proto = reflector->kind->watch == ENCODING_PROTO;
+    bool proto = reflector->watch_encoding == ENCODING_PROTO;
     struct slice rest = buf_slice(&reflector->buf), unit;
     struct error broken = { 0 };
     size_t used = 0, total = 0;
 
     while (proto ? next_frame(rest, &unit, &used, &broken) : next_line(rest, &unit, &used)) {
-        enum err err = proto          ? on_frame(kube, reflector, unit, error)
-                       : unit.len > 0 ? on_line(kube, reflector, unit, error)
-                                      : ERR_OK;
+        enum err err = read_unit(kube, reflector, unit, error);
         if (err != ERR_OK) {
             return err;
         }

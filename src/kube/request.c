@@ -61,6 +61,7 @@ uint64_t request_http(struct kube *kube, const struct request_spec *spec)
                                                HEADERS + access->impersonate_count);
 
     request->identity = identity;
+    request->on_head = spec->on_head;
     request->on_body = spec->on_body;
     request->on_done = spec->on_done;
     request->owner = spec->owner;
@@ -164,6 +165,9 @@ static void on_head(struct kube *kube, struct request *request, const struct fet
     request->retry_after_ms = event->retry_after_ms;
     if (request->identity) {
         auth_judge(kube, request->identity, event->status);
+    }
+    if (request->on_head && !request->abandoned) {
+        request->on_head(kube, request->owner, event);
     }
     /* An accepted stream is a sign of life, before its first byte comes. */
     on_body(kube, request, (struct slice){ "", 0 });

@@ -21,12 +21,14 @@ struct answer {
 
 typedef enum err request_body_fn(struct kube *kube, void *owner, struct slice body,
                                  struct error *error);
+typedef void request_head_fn(struct kube *kube, void *owner, const struct fetch_event *head);
 typedef void request_done_fn(struct kube *kube, void *owner, const struct answer *answer);
 
 struct request {
     uint64_t id; /* 0: free */
     uint64_t sent_ns;
     struct auth_identity *identity;
+    request_head_fn *on_head; /* or NULL */
     request_body_fn *on_body; /* NULL: collected; a body of another status than 200 always is */
     request_done_fn *on_done;
     void *owner;
@@ -45,6 +47,7 @@ struct request_spec {
     struct slice body;
     uint32_t total_ms, idle_ms;
     bool gzip, stream;
+    request_head_fn *on_head;
     request_body_fn *on_body;
     request_done_fn *on_done;
     void *owner;

@@ -463,21 +463,29 @@ enum err kube_json_agent(struct arena *arena, const struct doc *object, struct a
 
 /* ---- watches and statuses ---- */
 
-enum err kube_json_watch(const struct doc *line, enum kube_change *ret_change,
-                         const struct doc **ret_object, struct error *error)
+bool kube_change_named(struct slice name, enum kube_change *ret)
 {
     static const char *const names[] = {
         [KUBE_ADDED] = "ADDED",       [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED",
         [KUBE_BOOKMARK] = "BOOKMARK", [KUBE_ERROR] = "ERROR",
     };
-    struct slice type = doc_text(doc_get(line, "type"));
 
-    *ret_object = doc_get(line, "object");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (slice_is(type, names[i]) && doc_is(*ret_object, DOC_MAPPING)) {
-            *ret_change = (enum kube_change)i;
-            return ERR_OK;
+        if (slice_is(name, names[i])) {
+            *ret = (enum kube_change)i;
+            return true;
         }
+    }
+    return false;
+}
+
+enum err kube_json_watch(const struct doc *line, enum kube_change *ret_change,
+                         const struct doc **ret_object, struct error *error)
+{
+    *ret_object = doc_get(line, "object");
+    if (doc_is(*ret_object, DOC_MAPPING) &&
+        kube_change_named(doc_text(doc_get(line, "type")), ret_change)) {
+        return ERR_OK;
     }
     return error_set(error, ERR_INVALID, "a line that is no watch event");
 }

@@ -50,22 +50,6 @@ enum err kube_proto_envelope(struct slice s, struct slice *ret_raw, struct error
     return in.bad ? bad(error, "an object's envelope") : ERR_OK;
 }
 
-static bool change_of(struct slice type, enum kube_change *ret)
-{
-    static const char *const names[] = {
-        [KUBE_ADDED] = "ADDED",       [KUBE_MODIFIED] = "MODIFIED", [KUBE_DELETED] = "DELETED",
-        [KUBE_BOOKMARK] = "BOOKMARK", [KUBE_ERROR] = "ERROR",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (slice_is(type, names[i])) {
-            *ret = (enum kube_change)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The first BYTES field of that number inside a message. */
 static bool inner(struct slice message, uint32_t number, struct slice *ret)
 {
@@ -95,7 +79,7 @@ enum err kube_proto_watch(struct slice frame, enum kube_change *ret_change,
             (void)inner(field.bytes, RAW_EXTENSION_RAW, &object);
         }
     }
-    if (in.bad || !change_of(type, ret_change)) {
+    if (in.bad || !kube_change_named(type, ret_change)) {
         return bad(error, "a watch event");
     }
     return kube_proto_envelope(object, ret_object, error);

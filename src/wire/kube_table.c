@@ -1,5 +1,5 @@
 /*
- * kube_table.c - the rows of an `as=Table` list, scanned as the bytes arrive.
+ * kube_table.c - the rows of an `as=Table` list, scanned as the bytes arrive, and of a watch.
  *
  *   {"kind":"Table","metadata":{"resourceVersion":"7"},"columnDefinitions":[{"name":"Name"},...],
  *    "rows":[{"cells":["web-1","1/1",...],"object":null},...]}
@@ -9,8 +9,11 @@
  * kubectl prints nothing.
  */
 #include <assert.h>
+#include <endian.h>
 
 #include <headroom/kube_wire.h>
+
+#include "json_text.h"
 
 enum { TOKEN_MAX = 64 << 10, ROW_MAX = 256 << 10 };
 
@@ -29,15 +32,29 @@ enum {
 };
 
 /* What an open object or array is. */
-enum { OUTSIDE, ROOT, META, COLUMNS, COLUMN, ROWS, ROW, CELLS, OTHER_OBJECT, OTHER_ARRAY };
+enum { OUTSIDE, EVENT, ROOT, META, COLUMNS, COLUMN, ROWS, ROW, CELLS, OTHER_OBJECT, OTHER_ARRAY };
 
 /* Which member of it comes. */
-enum { K_OTHER, K_KIND, K_META, K_COLUMNS, K_ROWS, K_NAME, K_CELLS, K_VERSION, K_CONTINUE };
+enum {
+    K_OTHER,
+    K_TYPE,
+    K_OBJECT,
+    K_KIND,
+    K_META,
+    K_COLUMNS,
+    K_ROWS,
+    K_NAME,
+    K_CELLS,
+    K_VERSION,
+    K_CONTINUE
+};
 
 static const struct {
     uint8_t place, key;
     const char *name;
 } keys[] = {
+    { EVENT, K_TYPE, "type" },
+    { EVENT, K_OBJECT, "object" },
     { ROOT, K_KIND, "kind" },
     { ROOT, K_META, "metadata" },
     { ROOT, K_COLUMNS, "columnDefinitions" },
@@ -108,80 +125,6 @@ static bool wants_value(const struct kube_table *table)
     return wants_cell(table) || (!is_array(place(table)) && table->key != K_OTHER);
 }
 
-/* ---- strings ---- */
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void add_code_point(struct buf *out, uint32_t code)
-{
-    if (code < 0x80) {
-        buf_add_char(out, (char)code);
-    } else if (code < 0x800) {
-        buf_add_char(out, (char)(0xC0 | code >> 6));
-        buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-    } else {
-        /* Half a surrogate pair becomes U+FFFD: nothing that is wanted here has one. */
-        code = code >= 0xD800 && code <= 0xDFFF ? 0xFFFD : code;
-        buf_add_char(out, (char)(0xE0 | code >> 12));
-        buf_add_char(out, (char)(0x80 | (code >> 6 & 0x3F)));
-        buf_add_char(out, (char)(0x80 | (code & 0x3F)));
-    }
-}
-
-/* The escape whose letter is at raw[0]; how many bytes it takes, 0: none. */
-static size_t add_escape(struct buf *out, struct slice raw)
-{
-    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-
-    if (raw.len == 0) {
-        return 0;
-    }
-    if (raw.data[0] == 'u') {
-        uint32_t code = 0;
-        for (size_t i = 1; i <= 4; i++) {
-            int digit = i < raw.len ? hex(raw.data[i]) : -1;
-            if (digit < 0) {
-                return 0;
-            }
-            code = code << 4 | (uint32_t)digit;
-        }
-        add_code_point(out, code);
-        return 5;
-    }
-    const char *letter = memchr(letters, raw.data[0], sizeof(letters) - 1);
-    if (!letter) {
-        return 0;
-    }
-    buf_add_char(out, meanings[letter - letters]);
-    return 1;
-}
-
-static bool unescape(struct buf *out, struct slice raw)
-{
-    while (raw.len > 0) {
-        const char *slash = memchr(raw.data, '\\', raw.len);
-        size_t plain = slash ? (size_t)(slash - raw.data) : raw.len;
-        buf_add(out, raw.data, plain);
-        raw = (struct slice){ raw.data + plain, raw.len - plain };
-        if (raw.len > 0) {
-            raw = (struct slice){ raw.data + 1, raw.len - 1 };
-            size_t used = add_escape(out, raw);
-            if (used == 0) {
-                return false;
-            }
-            raw = (struct slice){ raw.data + used, raw.len - used };
-        }
-    }
-    return true;
-}
-
 /* ---- what a whole token means ---- */
 
 static enum err add_cell(struct scan *scan, struct slice raw, bool text)
@@ -196,7 +139,7 @@ static enum err add_cell(struct scan *scan, struct slice raw, bool text)
     }
     if (!table->escaped) {
         buf_add_slice(&table->row, raw);
-    } else if (!unescape(&table->row, raw)) {
+    } else if (!json_unescape(&table->row, raw)) {
         return bad(scan, "an escape");
     }
     /* A row that is empty so far may have no memory yet. */
@@ -227,6 +170,9 @@ static enum err on_value(struct scan *scan, struct slice raw, bool text)
         return add_cell(scan, raw, text);
     }
     switch (table->key) {
+    case K_TYPE:
+        table->change_known = text && kube_change_named(raw, &table->change);
+        return ERR_OK;
     case K_KIND:
         table->is_table = text && slice_is(raw, "Table");
         return table->is_table ? ERR_OK
@@ -265,12 +211,15 @@ static uint8_t place_inside(const struct kube_table *table, bool array)
     static const struct {
         uint8_t outer, key, array, inner;
     } places[] = {
-        { OUTSIDE, K_OTHER, false, ROOT },  { ROOT, K_META, false, META },
+        { EVENT, K_OBJECT, false, ROOT },   { ROOT, K_META, false, META },
         { ROOT, K_COLUMNS, true, COLUMNS }, { COLUMNS, K_OTHER, false, COLUMN },
         { ROOT, K_ROWS, true, ROWS },       { ROWS, K_OTHER, false, ROW },
         { ROW, K_CELLS, true, CELLS },
     };
 
+    if (table->depth == 0 && !array) {
+        return table->watching ? EVENT : ROOT;
+    }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (places[i].outer == place(table) && places[i].key == table->key &&
             places[i].array == array) {
@@ -306,7 +255,7 @@ static enum err open_level(struct scan *scan, bool array)
     if (table->depth == KUBE_TABLE_DEPTH) {
         return error_set(scan->error, ERR_LIMIT, "a Table nested deeper than %d", KUBE_TABLE_DEPTH);
     }
-    if (table->depth == 0 && inner != ROOT) {
+    if (table->depth == 0 && array) {
         return bad(scan, "no object");
     }
     if (inner == ROWS && (!table->is_table || !table->columns_known)) {
@@ -315,6 +264,11 @@ static enum err open_level(struct scan *scan, bool array)
     if (inner == COLUMN && table->columns == KUBE_TABLE_COLUMNS) {
         return error_set(scan->error, ERR_LIMIT, "a Table of more than %d columns",
                          KUBE_TABLE_COLUMNS);
+    }
+    if (inner == COLUMNS) {
+        table->columns = 0;
+        table->columns_known = false;
+        memset(table->wanted_at, 0, sizeof(table->wanted_at));
     }
     if (inner == CELLS) {
         table->cell = 0;
@@ -438,6 +392,38 @@ static bool is_plain(char c)
     return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
 }
 
+#define BYTES(c) (UINT64_C(0x0101010101010101) * (unsigned char)(c))
+#define HIGH_BITS BYTES(0x80)
+
+/* Which of eight bytes end a run of plain ones, or lie above one that does: the lowest bit that is
+ * set is right. */
+static uint64_t special_bytes(uint64_t word)
+{
+    uint64_t quote = word ^ BYTES('"'), slash = word ^ BYTES('\\');
+
+    return (((quote - BYTES(1)) & ~quote) | ((slash - BYTES(1)) & ~slash) |
+            ((word - BYTES(0x20)) & ~word)) &
+           HIGH_BITS;
+}
+
+/* The first byte from `at` on that is not plain, or the end. */
+static const char *skip_plain(const char *at, const char *end)
+{
+    while ((size_t)(end - at) >= sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, at, sizeof(word));
+        uint64_t special = special_bytes(le64toh(word));
+        if (special != 0) {
+            return at + __builtin_ctzll(special) / 8;
+        }
+        at += sizeof(word);
+    }
+    while (at < end && is_plain(*at)) {
+        at++;
+    }
+    return at;
+}
+
 static enum err scan_string(struct scan *scan)
 {
     struct kube_table *table = scan->table;
@@ -449,9 +435,7 @@ static enum err scan_string(struct scan *scan)
         at++; /* whatever it is */
     }
     for (;;) {
-        while (at < scan->end && is_plain(*at)) {
-            at++;
-        }
+        at = skip_plain(at, scan->end);
         scan->at = at;
         if (at == scan->end) {
             return keep_token(scan, start);
@@ -571,6 +555,99 @@ static enum err scan_mark(struct scan *scan)
     }
 }
 
+/* ---- rows as the server writes them ---- */
+
+static bool skip_text(struct slice *rest, struct slice text)
+{
+    if (!slice_starts(*rest, text)) {
+        return false;
+    }
+    *rest = (struct slice){ rest->data + text.len, rest->len - text.len };
+    return true;
+}
+
+/* A string without escapes, except for how Go writes "<none>". */
+static bool skip_string(struct slice *rest, struct slice *ret)
+{
+    struct slice string = { 0 };
+
+    if (rest->len == 0 || rest->data[0] != '"') {
+        return false;
+    }
+    const char *start = rest->data + 1, *end = rest->data + rest->len;
+    const char *at = skip_plain(start, end);
+    if (at < end && *at == '\\') {
+        string = (struct slice){ start, (size_t)(end - start) };
+        if (at != start || !skip_text(&string, SLICE("\\u003cnone\\u003e\""))) {
+            return false;
+        }
+        *ret = SLICE("");
+        *rest = string;
+        return true;
+    }
+    if (at == end || *at != '"') {
+        return false;
+    }
+    *ret = (struct slice){ start, (size_t)(at - start) };
+    if (slice_is(*ret, "<none>")) {
+        *ret = SLICE("");
+    }
+    *rest = (struct slice){ at + 1, (size_t)(end - at - 1) };
+    return true;
+}
+
+/* A whole row in the very form that a server gives it; false: nothing is taken, and byte by byte it
+ * will go as well. Most of the time of a large list goes by here. */
+static bool take_row(struct scan *scan, struct slice *ret_cells)
+{
+    const struct kube_table *table = scan->table;
+    struct slice rest = { scan->at, (size_t)(scan->end - scan->at) }, cell;
+
+    if (!skip_text(&rest, SLICE("{\"cells\":["))) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->columns; i++) {
+        if ((i > 0 && !skip_text(&rest, SLICE(","))) || !skip_string(&rest, &cell)) {
+            return false;
+        }
+        if (table->wanted_at[i] > 0) {
+            ret_cells[table->wanted_at[i] - 1] = cell;
+        }
+    }
+    if (!skip_text(&rest, SLICE("],\"object\":null}"))) {
+        return false;
+    }
+    scan->at = rest.data;
+    return true;
+}
+
+/* Rows, one after another, as long as they are plain. */
+static enum err take_rows(struct scan *scan)
+{
+    struct kube_table *table = scan->table;
+    struct slice cells[KUBE_TABLE_WANTED];
+    enum err err = ERR_OK;
+
+    while (err == ERR_OK && take_row(scan, cells)) {
+        err = scan->row(scan->context, cells, scan->error);
+        after_value(table);
+        if (scan->end - scan->at < 2 || scan->at[0] != ',' || scan->at[1] != '{') {
+            return err;
+        }
+        scan->at++;
+        table->state = VALUE;
+    }
+    return err;
+}
+
+static bool at_row(const struct scan *scan)
+{
+    const struct kube_table *table = scan->table;
+
+    return place(table) == ROWS && (table->state == VALUE || table->state == VALUE_OR_END) &&
+           *scan->at == '{';
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
@@ -590,7 +667,11 @@ enum err kube_table_feed(struct kube_table *table, struct slice bytes, kube_tabl
         } else if (is_space(*scan.at)) {
             scan.at++;
         } else {
-            err = scan_mark(&scan);
+            const char *before = scan.at;
+            err = at_row(&scan) ? take_rows(&scan) : ERR_OK;
+            if (err == ERR_OK && scan.at == before) {
+                err = scan_mark(&scan);
+            }
         }
     }
     return err;
@@ -604,5 +685,49 @@ enum err kube_table_end(const struct kube_table *table, struct error *error)
     if (!table->is_table || !table->columns_known || !table->rows_known) {
         return error_set(error, ERR_UNSUPPORTED, "the Table has no columns or no rows");
     }
+    return ERR_OK;
+}
+
+/* ---- watches ---- */
+
+struct event_row {
+    struct slice *cells;
+    uint32_t width, count;
+};
+
+static enum err keep_row(void *context, const struct slice *cells, struct error *error)
+{
+    struct event_row *row = context;
+
+    if (row->count++ > 0) {
+        return error_set(error, ERR_INVALID, "bad Table: an event of several rows");
+    }
+    memcpy(row->cells, cells, row->width * sizeof(*cells));
+    return ERR_OK;
+}
+
+enum err kube_table_event(struct kube_table *table, struct slice line, enum kube_change *ret_change,
+                          struct slice ret_cells[KUBE_TABLE_WANTED], struct error *error)
+{
+    struct event_row row = { .cells = ret_cells, .width = table->wanted_count };
+
+    table->watching = true;
+    table->state = VALUE;
+    table->depth = 0;
+    table->key = K_OTHER;
+    table->is_table = table->rows_known = table->change_known = false;
+    table->resource_version[0] = '\0';
+    enum err err = kube_table_feed(table, line, keep_row, &row, error);
+    bool whole = table->state == DONE;
+    err = err == ERR_OK && whole ? kube_table_end(table, error) : err;
+    if (err != ERR_OK) {
+        return err;
+    }
+    bool bookmark = table->change_known && table->change == KUBE_BOOKMARK;
+    if (!whole || !table->change_known || table->change == KUBE_ERROR ||
+        (row.count == 0 && !bookmark)) {
+        return error_set(error, ERR_INVALID, "a line that is no watch event");
+    }
+    *ret_change = table->change;
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /*
  * A Table as it arrives: the network's cuts do not change the rows, and a row has its wanted cells.
+ * The same bytes as lines of a watch: an event or an error.
  */
 #include <headroom/kube_wire.h>
 
@@ -45,6 +46,21 @@ static enum err read_in_pieces(struct kube_table *table, struct slice input, siz
     return err;
 }
 
+static void read_events(struct kube_table *table, struct slice input)
+{
+    struct slice cells[KUBE_TABLE_WANTED];
+    enum kube_change change;
+
+    kube_table_reset(table);
+    while (input.len > 0) {
+        struct error error = { 0 };
+        struct slice line = slice_cut(&input, '\n');
+        enum err err = kube_table_event(table, line, &change, cells, &error);
+        assert((err == ERR_OK) == (error.text[0] == '\0'));
+        assert(err != ERR_OK || change <= KUBE_BOOKMARK);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = fuzz_input(data, size);
@@ -60,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert((again == ERR_OK) == (err == ERR_OK));
         assert(other.rows == whole.rows && other.hash == whole.hash);
     }
+    read_events(&table, input);
     kube_table_done(&table);
     return 0;
 }

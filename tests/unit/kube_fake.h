@@ -38,6 +38,7 @@ struct fake {
     struct kube *kube;
     struct arena arena; /* of everything below */
     uint64_t now_ns;
+    bool tables; /* watches are answered with Tables where they are wanted */
     struct fake_fetch fetches[FAKE_FETCHES];
     uint32_t count;
     struct buf trace, logs;
@@ -300,6 +301,21 @@ static inline void fake_head(struct fake *api, struct fake_fetch *fetch, int sta
     fake_step(api, &input);
 }
 
+/* Of a watch: in what encoding it comes. */
+static inline void fake_watch_head(struct fake *api, struct fake_fetch *fetch)
+{
+    struct kube_input input = { .kind = KUBE_FETCH };
+    bool table = api->tables && slice_contains(fetch->accept, SLICE("as=Table"));
+
+    input.fetch = (struct fetch_event){
+        .id = fetch->id,
+        .kind = FETCH_HEAD,
+        .status = 200,
+        .content_type = table ? SLICE("application/json") : SLICE(""),
+    };
+    fake_step(api, &input);
+}
+
 static inline void fake_body(struct fake *api, struct fake_fetch *fetch, struct slice body)
 {
     struct kube_input input = { .kind = KUBE_FETCH };
@@ -544,6 +560,24 @@ static inline struct slice pb_error(uint32_t code, const char *message)
     "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"the server could not find the "     \
     "requested resource\",\"reason\":\"NotFound\",\"code\":404}"
 
+/* A line of a watch of pods `as=Table`; the first has the columns. */
+static inline struct slice table_event(bool first, const char *type, const struct fake_pod *pod)
+{
+    return arena_printf(
+        test_arena(),
+        "{\"type\":\"%s\",\"object\":{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\","
+        "\"metadata\":{\"resourceVersion\":\"%s\"},\"columnDefinitions\":%s,\"rows\":[{\"cells\":["
+        "\"%s\",\"%s\",\"%s\"],\"object\":null}]}}\n",
+        type, pod->version ? pod->version : "2", first ? "[" POD_COLUMNS "]" : "null", pod->name,
+        pod->ip && pod->ip[0] ? pod->ip : "\\u003cnone\\u003e", pod->node ? pod->node : "");
+}
+
+#define TABLE_GONE                                                                                 \
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"   \
+    "\"status\":\"Failure\",\"message\":\"too old resource version: 2 "                            \
+    "(9)\",\"reason\":\"Expired\","                                                                \
+    "\"code\":410}}\n"
+
 /* Answers every first list with what little a small cluster has: node n1 and the rows of pods. */
 static inline void fake_sync(struct fake *api, const char *pod_rows)
 {
@@ -571,7 +605,7 @@ static inline struct fake_fetch *fake_watch(struct fake *api, const char *path)
             slice_contains(fetch->target, SLICE("watch=true"))) {
             if (!fetch->seen) {
                 fetch->seen = true;
-                fake_head(api, fetch, 200, 0);
+                fake_watch_head(api, fetch);
             }
             return fetch;
         }

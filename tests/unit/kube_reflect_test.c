@@ -65,6 +65,131 @@ TEST(kube, counts_pods_exactly_as_the_watch_tells_them)
     fake_done(api);
 }
 
+static struct fake *synced_with_tables(const char *pod_rows)
+{
+    struct fake *api = fake_new(&plain);
+
+    api->tables = true;
+    fake_sync(api, pod_rows);
+    (void)fake_trace(api);
+    return api;
+}
+
+TEST(kube, watches_pods_as_the_rows_that_it_lists)
+{
+    struct fake *api = synced_with_tables(ROWS);
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+    struct fake_pod web1 = { .name = "web-1", .node = "n1", .ip = "10.0.0.5" };
+    struct fake_pod web2 = { .name = "web-2", .node = "n1", .ip = "10.0.0.6" };
+    struct fake_pod web3 = { .name = "web-3", .node = "n1" };
+    struct fake_pod bookmark = { .name = "", .version = "77" };
+
+    expect_contains(watch->target, "includeObject=None");
+    expect_contains(watch->target, "spec.hostNetwork%3Dfalse");
+    fake_body(api, watch, table_event(true, "MODIFIED", &web2));
+    expect_slice(fake_trace(api), "pods n1 2+0 branch 0\n");
+    fake_body(api, watch, table_event(false, "ADDED", &web3));
+    expect_slice(fake_trace(api), "pods n1 2+1 branch 0\n");
+    fake_body(api, watch, table_event(false, "MODIFIED", &web3));
+    expect_slice(fake_trace(api), "");
+    fake_body(api, watch, table_event(false, "DELETED", &web1));
+    expect_slice(fake_trace(api), "pods n1 1+1 branch 0\n");
+    fake_body(api, watch, table_event(false, "BOOKMARK", &bookmark));
+    fake_end(api, watch, ERR_OK, "");
+    expect_contains(fake_watch(api, "/api/v1/pods")->target, "resourceVersion=77");
+    expect_slice(fake_trace(api), "");
+    fake_done(api);
+}
+
+/* Each line may come in pieces, and several in one. */
+TEST(kube, takes_rows_however_the_network_cuts_them)
+{
+    struct fake *api = synced_with_tables("");
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+    struct fake_pod a = { .name = "a", .node = "n1" }, b = { .name = "b", .node = "n1" };
+    struct slice first = table_event(true, "ADDED", &a);
+
+    for (size_t i = 0; i < first.len; i++) {
+        fake_body(api, watch, (struct slice){ first.data + i, 1 });
+    }
+    expect_slice(fake_trace(api), "pods n1 0+1 branch 0\n");
+    fake_body(api, watch,
+              arena_printf(test_arena(), "%s%s", table_event(false, "ADDED", &b).data,
+                           table_event(false, "DELETED", &a).data));
+    expect_slice(fake_trace(api), "pods n1 0+1 branch 0\n");
+    fake_done(api);
+}
+
+TEST(kube, goes_on_in_protobuf_where_the_rows_of_a_watch_do_not_serve)
+{
+    static const char *const unfit[] = {
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{}}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Table\",\"columnDefinitions\":[{\"name\":"
+        "\"Name\"}],\"rows\":[]}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Table\",\"columnDefinitions\":null,\"rows\":[]}"
+        "}\n",
+    };
+
+    for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
+        struct fake *api = synced_with_tables(ROWS);
+        struct fake_pod web3 = { .name = "web-3", .uid = "u3", .node = "n1" };
+        fake_body(api, fake_watch(api, "/api/v1/pods"), slice_of(unfit[i]));
+        struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+        expect(!slice_contains(watch->target, SLICE("includeObject")));
+        expect(!slice_contains(watch->accept, SLICE("as=Table")));
+        expect_contains(watch->target, "resourceVersion=1");
+        expect_contains(fake_logs(api), "watched as protobuf");
+        fake_body(api, watch, pb_event("ADDED", pb_pod(&web3)));
+        expect_slice(fake_trace(api), "pods n1 1+2 branch 0\n");
+        fake_done(api);
+    }
+}
+
+TEST(kube, reads_protobuf_from_a_server_that_prefers_it_to_rows)
+{
+    struct fake *api = synced(ROWS);
+    struct fake_fetch *watch = fake_watch(api, "/api/v1/pods");
+    struct fake_pod web3 = { .name = "web-3", .uid = "u3", .node = "n1" };
+
+    (void)fake_trace(api);
+    expect_contains(watch->accept, "as=Table");
+    expect_contains(watch->accept, "protobuf");
+    fake_body(api, watch, pb_event("ADDED", pb_pod(&web3)));
+    expect_slice(fake_trace(api), "pods n1 1+2 branch 0\n");
+    fake_done(api);
+}
+
+/* Once it may have been the connection; what comes again will not get better. */
+TEST(kube, lists_anew_when_the_lines_of_a_watch_are_no_events)
+{
+    static const char *const broken[] = {
+        "{\"type\":\"SHRUNK\",\"object\":{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":"
+        "\"3\"},"
+        "\"columnDefinitions\":[" POD_COLUMNS "],\"rows\":[]}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":"
+        "\"3\"},"
+        "\"columnDefinitions\":[" POD_COLUMNS "],\"rows\":[]}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Table\",\"columnDefinitions\":[" POD_COLUMNS
+        "],\"rows\":[{\"cells\":[\"a\",\"\",\"n1\"]}]}}\n",
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":"
+        "\"3\"},"
+        "\"columnDefinitions\":[" POD_COLUMNS "],\"rows\":[{\"cells\":[\"a\",\"\",\"n1\"]},"
+        "{\"cells\":[\"b\",\"\",\"n1\"]}]}}\n",
+        "{\"type\":\"ADDED\"\n",
+    };
+
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct fake *api = synced_with_tables(ROWS);
+        for (uint32_t times = 0; times < 2; times++) {
+            fake_body(api, fake_watch(api, "/api/v1/pods"), slice_of(broken[i]));
+            fake_pass(api, 2 * FAKE_SECOND);
+        }
+        expect_slice(fake_trace(api), ""); /* none of it was counted */
+        expect_contains(fake_request(api, "GET", "/api/v1/pods?")->target, "NotOlderThan");
+        fake_done(api);
+    }
+}
+
 TEST(kube, tells_a_nodes_pods_once_for_a_burst_of_events)
 {
     struct fake *api = synced("");
@@ -470,7 +595,7 @@ struct model {
     bool there[MODEL_PODS];
     char names[MODEL_PODS][16], uids[MODEL_PODS][24], ips[MODEL_PODS][20];
     uint32_t serial, told_holding[MODEL_NODES], told_waiting[MODEL_NODES];
-    uint64_t random;
+    uint64_t random, watch; /* the fetch that the last event went to */
 };
 
 static const char *const model_nodes[MODEL_NODES] = { "na", "nb", "nc", "nd" };
@@ -540,16 +665,26 @@ static void model_add(struct model *model, uint32_t i, bool with_ip)
     model->there[i] = true;
 }
 
+static void model_tell(struct model *model, struct fake_fetch *watch, const char *type,
+                       const struct fake_pod *pod)
+{
+    bool first = model->watch != watch->id;
+
+    model->watch = watch->id;
+    fake_body(model->api, watch,
+              model->api->tables ? table_event(first, type, pod) : pb_event(type, pb_pod(pod)));
+}
+
 static void model_change(struct model *model, struct fake_fetch *watch)
 {
     uint32_t i = roll(model, MODEL_PODS);
 
     if (!model->there[i]) {
         model_add(model, i, roll(model, 3) == 0);
-        fake_body(model->api, watch, pb_event("ADDED", pb_pod(&model->pods[i])));
+        model_tell(model, watch, "ADDED", &model->pods[i]);
     } else if (roll(model, 3) == 0) {
         model->there[i] = false;
-        fake_body(model->api, watch, pb_event("DELETED", pb_pod(&model->pods[i])));
+        model_tell(model, watch, "DELETED", &model->pods[i]);
     } else {
         /* An address comes, once; other changes say nothing new. */
         model->serial++;
@@ -557,7 +692,7 @@ static void model_change(struct model *model, struct fake_fetch *watch)
             (void)snprintf(model->ips[i], sizeof(model->ips[i]), "10.1.%u.%u", model->serial / 250,
                            model->serial % 250 + 1);
         }
-        fake_body(model->api, watch, pb_event("MODIFIED", pb_pod(&model->pods[i])));
+        model_tell(model, watch, "MODIFIED", &model->pods[i]);
     }
 }
 
@@ -577,7 +712,7 @@ static const char *model_rows(struct model *model)
 
 static void model_relist(struct model *model, struct fake_fetch *watch)
 {
-    fake_body(model->api, watch, pb_error(410, "too old"));
+    fake_body(model->api, watch, model->api->tables ? SLICE(TABLE_GONE) : pb_error(410, "too old"));
     /* While nobody watches, much changes. */
     for (uint32_t n = 0; n < 20; n++) {
         uint32_t i = roll(model, MODEL_PODS);
@@ -591,7 +726,7 @@ static void model_relist(struct model *model, struct fake_fetch *watch)
                 arena_printf(test_arena(), EMPTY_TABLE(POD_COLUMNS) "[%s]}", model_rows(model)));
 }
 
-TEST(kube, tells_the_truth_after_every_change_of_a_thousand)
+static void thousand_changes(bool tables)
 {
     struct model *model = ARENA_NEW(test_arena(), struct model);
 
@@ -600,6 +735,7 @@ TEST(kube, tells_the_truth_after_every_change_of_a_thousand)
         model_add(model, i, roll(model, 2) == 0);
     }
     model->api = fake_new(&plain);
+    model->api->tables = tables;
     fake_sync(model->api, model_rows(model));
     expect(told_is_true(model));
     for (uint32_t n = 1; n <= 1000 && told_is_true(model); n++) {
@@ -611,4 +747,14 @@ TEST(kube, tells_the_truth_after_every_change_of_a_thousand)
         }
     }
     fake_done(model->api);
+}
+
+TEST(kube, tells_the_truth_after_every_change_of_a_thousand)
+{
+    thousand_changes(true);
+}
+
+TEST(kube, tells_the_truth_after_a_thousand_changes_in_protobuf)
+{
+    thousand_changes(false);
 }

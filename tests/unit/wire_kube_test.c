@@ -169,6 +169,96 @@ TEST(wire, reads_a_real_table_of_pods_in_any_pieces)
     }
 }
 
+/* As a server writes it, without white space: whole rows are taken at once, unless a piece cuts
+ * them. */
+TEST(wire, reads_rows_without_white_space_in_any_pieces)
+{
+    struct slice bytes = SLICE(
+        "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
+        "v1\",\"metadata\":{\"resourceVersion\":\"7\"},"
+        "\"columnDefinitions\":[{\"name\":\"Name\"},{\"name\":\"Ready\"},{\"name\":\"IP\"},"
+        "{\"name\":\"Node\"}],\"rows\":["
+        "{\"cells\":[\"a\",\"1/"
+        "1\",\"10.0.0.5\",\"node-of-more-than-eight-bytes\"],\"object\":null},"
+        "{\"cells\":[\"b\",\"0/1\",\"\\u003cnone\\u003e\",\"n\"],\"object\":null},"
+        "{\"cells\":[\"c\",\"0/1\",\"<none>\",\"n\"],\"object\":null},"
+        "{\"cells\":[\"d\\\"\\u00e9\",\"0/1\",\"\",\"\\u003cnone\\u003e2\"],\"object\":null},"
+        "{\"cells\":[\"e\",null,null,\"n\"],\"object\":null}, "
+        "{\"cells\":[\"f\",7,\"1.2.3.4\",\"n\"],\"object\":{\"kind\":\"Pod\"}},"
+        "{\"cells\":[\"g\",\"1/1\",\"1.2.3.5\",\"\xC3\xA9\"],\"object\":null}]}\n");
+
+    for (size_t i = 0; i < PIECES; i++) {
+        struct seen seen = seen_new();
+        struct error error = { 0 };
+        char version[64];
+        expect_ok(feed_table(bytes, pieces[i], &seen, version, &error), &error);
+        expect_slice(seen_text(&seen), "a|10.0.0.5|node-of-more-than-eight-bytes\n"
+                                       "b||n\n"
+                                       "c||n\n"
+                                       "d\"\xC3\xA9||<none>2\n"
+                                       "e||n\n"
+                                       "f|1.2.3.4|n\n"
+                                       "g|1.2.3.5|\xC3\xA9\n");
+        expect_slice(slice_of(version), "7");
+    }
+}
+
+TEST(wire, refuses_rows_that_are_short_or_broken)
+{
+    static const char *const rows[] = {
+        "{\"cells\":[\"a\",\"1\"],\"object\":null}",
+        "{\"cells\":[\"a\",\"1\",\"n\",\"more\"],\"object\":null}",
+        "{\"cells\":[\"a\\x\",\"1\",\"n\"],\"object\":null}",
+        "{\"cells\":[\"a\n\",\"1\",\"n\"],\"object\":null}",
+        "{\"cells\":[\"a\",\"1\" \"n\"],\"object\":null}",
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct slice bytes = arena_printf(
+            test_arena(),
+            "{\"kind\":\"Table\",\"metadata\":{\"resourceVersion\":\"7\"},\"columnDefinitions\":["
+            "{\"name\":\"Name\"},{\"name\":\"IP\"},{\"name\":\"Node\"}],\"rows\":[%s]}",
+            rows[i]);
+        for (size_t n = 0; n < PIECES; n++) {
+            struct seen seen = seen_new();
+            char version[64];
+            expect(feed_table(bytes, pieces[n], &seen, version, NULL) == ERR_INVALID);
+            buf_done(&seen.text);
+        }
+    }
+}
+
+TEST(wire, reads_a_real_watch_of_rows)
+{
+    struct slice rest = test_fixture("kube/pods_table_watch.json");
+    struct seen seen = seen_new();
+    struct error error = { 0 };
+    struct kube_table table;
+    struct slice cells[KUBE_TABLE_WANTED];
+    enum kube_change change;
+
+    kube_table_init(&table, pod_columns, 3);
+    for (int i = 0; i < 5; i++) {
+        struct slice line = slice_cut(&rest, '\n');
+        require_ok(kube_table_event(&table, line, &change, cells, &error), &error);
+        buf_addf(&seen.text, "%d %s %.*s|%.*s|%.*s\n", change, table.resource_version,
+                 SLICE_ARG(cells[0]), SLICE_ARG(cells[1]), SLICE_ARG(cells[2]));
+    }
+    expect_slice(seen_text(&seen),
+                 "1 85488 service-375-7d9c6b8f5d-17f21|10.65.127.33|"
+                 "ip-10-0-8-33.us-west-2.compute.internal\n"
+                 "0 85491 service-450-7d9c6b8f5d-249f0||ip-10-0-9-121.us-west-2.compute.internal\n"
+                 "1 85489 service-940-7d9c6b8f5d-07c67|10.64.124.103|"
+                 "ip-10-0-11-231.us-west-2.compute.internal\n"
+                 "2 86494 service-450-7d9c6b8f5d-249f0|10.66.73.240|"
+                 "ip-10-0-9-121.us-west-2.compute.internal\n"
+                 "3 86889 ||\n");
+    /* A Status: somebody else reads it. */
+    expect(kube_table_event(&table, slice_cut(&rest, '\n'), &change, cells, NULL) ==
+           ERR_UNSUPPORTED);
+    kube_table_done(&table);
+}
+
 TEST(wire, takes_no_part_of_a_list_for_the_whole)
 {
     struct slice nodes = test_fixture("kube/nodes.pb"),
