@@ -1,0 +1,352 @@
+/*
+ * The planner's arithmetic at its edges: what subnets have, how much a node is given, when it runs
+ * short. Each line of a table says what its numbers mean.
+ */
+#include "test.h"
+
+#include "plan/state.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* ---- subnets ---- */
+
+TEST(plan_numbers, free_is_what_ec2_counts_less_what_is_in_flight_and_kept_back)
+{
+    static const struct {
+        struct subnet_row subnet;
+        uint32_t free;
+    } rows[] = {
+        { { .available = 10, .debit_ips = 3, .reserved = 4, .held_back = 2 }, 3 },
+        { { .available = 10, .debit_ips = 3, .reserved = 4, .held_back = 2, .mapped = true }, 5 },
+        { { .available = 7, .debit_ips = 3, .reserved = 4 }, 0 },
+        { { .available = 6, .debit_ips = 3, .reserved = 4 }, 0 },
+        { { .available = 8, .debit_ips = 3, .reserved = 4 }, 1 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        expect_u64(subnet_free(&rows[i].subnet), rows[i].free);
+    }
+}
+
+TEST(plan_numbers, blocks_are_as_many_as_the_map_shows_and_the_count_allows)
+{
+    static const struct {
+        struct subnet_row subnet;
+        uint32_t blocks;
+    } rows[] = {
+        { { .available = 47 }, 2 }, /* unmapped: what the count allows */
+        { { .available = 48 }, 3 },
+        { { .available = 50, .debit_ips = 2 }, 3 },
+        { { .available = 50, .debit_ips = 3 }, 2 },
+        { { .available = 50, .debit_ips = 51 }, 0 },
+        { { .available = 200, .mapped = true, .blocks = 4 }, 4 },
+        { { .available = 200, .mapped = true, .blocks = 4, .debit_blocks = 1 }, 3 },
+        { { .available = 200, .mapped = true, .blocks = 1, .debit_blocks = 2 }, 0 },
+        { { .available = 40, .mapped = true, .blocks = 4 }, 2 },
+        { { .available = 200, .mapped = true, .blocks = 4, .refused_blocks = true }, 0 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        expect_u64(subnet_blocks(&rows[i].subnet), rows[i].blocks);
+    }
+}
+
+/* Of 120 free ones, with these rates, after a decline of so many seconds. */
+static uint32_t ends_in(uint32_t available, double fast, double slow, uint64_t declining_ns)
+{
+    struct subnet_row subnet = { .available = available,
+                                 .fast_per_s = fast,
+                                 .slow_per_s = slow,
+                                 .declining_ns = 100 * SECOND_NS,
+                                 .declined_ns = 100 * SECOND_NS + declining_ns };
+
+    return subnet_exhausted_in_s(&subnet);
+}
+
+TEST(plan_numbers, a_forecast_rests_on_the_slower_trend_and_reaches_a_day)
+{
+    expect_u64(ends_in(120, 2, 2, 20 * SECOND_NS), 60);
+    expect_u64(ends_in(120, 2, 2, 20 * SECOND_NS - 1), FORECAST_NEVER_S); /* one wave */
+    expect_u64(ends_in(0, 2, 2, 0), 0);
+    expect_u64(ends_in(1, 2, 2, 20 * SECOND_NS), 0);
+    expect_u64(ends_in(2, 2, 2, 20 * SECOND_NS), 1);
+    expect_u64(ends_in(120, 6, 2, 20 * SECOND_NS), 30); /* the fast one twice as fast at most */
+    expect_u64(ends_in(120, 3, 2, 20 * SECOND_NS), 40);
+    expect_u64(ends_in(120, -0.5, 2, 20 * SECOND_NS), FORECAST_NEVER_S);
+    expect_u64(ends_in(120, 0, 2, 20 * SECOND_NS), FORECAST_NEVER_S);
+    expect_u64(ends_in(86400, 1, 1, 20 * SECOND_NS), 86400);
+    expect_u64(ends_in(86401, 1, 1, 20 * SECOND_NS), FORECAST_NEVER_S);
+    struct subnet_row calm = { .available = 120, .fast_per_s = 2, .slow_per_s = 2 };
+    calm.declined_ns = 100 * SECOND_NS; /* since never */
+    expect_u64(subnet_exhausted_in_s(&calm), FORECAST_NEVER_S);
+}
+
+/* ---- how much a node is given ---- */
+
+struct wanted {
+    const char *why;
+    struct view v;
+    uint32_t min_ips, wanted;
+};
+
+static void check_wanted(const struct wanted *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t wanted = node_wanted(&rows[i].v, rows[i].min_ips);
+        if (wanted != rows[i].wanted) {
+            test_fail("%s: %u are wanted instead of %u", rows[i].why, wanted, rows[i].wanted);
+        }
+    }
+}
+
+/* k = 9, room for many pods; in mode ENI the warm target is warm_enis * k. */
+#define ENI_VIEW(...)                                                                              \
+    {                                                                                              \
+        .mode = MODE_ENI, .k = 9, .unit = 1, .max_pods = 110, __VA_ARGS__                          \
+    }
+
+TEST(plan_numbers, an_agent_with_warm_enis_is_given_what_makes_it_content_and_what_it_keeps)
+{
+    static const struct wanted rows[] = {
+        { "none is free", ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9), 0, 9 },
+        { "four are free", ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = 4), 0,
+          5 },
+        { "one is missing", ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = 8),
+          0, 1 },
+        { "none is missing", ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = 9),
+          0, 0 },
+        { "three wait: more than an ENI carries",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = -3), 0, 9 },
+        { "freed once: half of what is spare",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .hand_backs = 1), 0, 4 },
+        { "freed once, two wait: these, and half of the nine",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = -2, .hand_backs = 1),
+          0, 6 },
+        { "the pool's minimum",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = 9), 12, 3 },
+        { "the pool's minimum, and what comes counts",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .coming = 2, .left = 11), 12,
+          1 },
+        { "the pool's minimum, but never as many as are freed again",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 9, .left = 9), 50, 8 },
+        { "no warm ENI, none free: one less than an ENI", ENI_VIEW(.warm_enis = 0, .addresses = 9),
+          0, 8 },
+        { "no warm ENI, one waits: it, and what is kept",
+          ENI_VIEW(.warm_enis = 0, .addresses = 9, .left = -1), 0, 9 },
+        { "no warm ENI, freed once: half", ENI_VIEW(.warm_enis = 0, .hand_backs = 1), 0, 4 },
+        { "no warm ENI, freed full: all that it keeps",
+          ENI_VIEW(.warm_enis = 0, .hand_backs = 1, .freed_full = true), 0, 8 },
+        { "no warm ENI, freed full, one waits: it, and half of the rest",
+          ENI_VIEW(.warm_enis = 0, .hand_backs = 1, .freed_full = true, .left = -1), 0, 5 },
+        { "a warm ENI, freed full: half all the same",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .hand_backs = 1, .freed_full = true), 0, 4 },
+        { "as many pods as fit",
+          ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 104, .coming = 2), 0, 4 },
+        { "no more pods fit", ENI_VIEW(.warm_enis = 1, .warm_target = 9, .addresses = 110), 0, 0 },
+    };
+
+    check_wanted(rows, COUNT(rows));
+}
+
+#define IP_VIEW(...)                                                                               \
+    {                                                                                              \
+        .mode = MODE_IP, .k = 9, .unit = 1, .max_pods = 110, __VA_ARGS__                           \
+    }
+
+TEST(plan_numbers, an_agent_with_a_warm_ip_target_is_given_what_is_short_and_some_ahead)
+{
+    static const struct wanted rows[] = {
+        { "what is short", IP_VIEW(.warm_target = 5, .addresses = 9, .left = 2), 0, 3 },
+        { "none is short", IP_VIEW(.warm_target = 5, .addresses = 9, .left = 5), 0, 0 },
+        { "some ahead", IP_VIEW(.warm_target = 5, .addresses = 9, .left = 3, .ahead = 4), 0, 6 },
+        { "ten ahead where nobody waits",
+          { .mode = MODE_IP,
+            .k = 30,
+            .unit = 1,
+            .max_pods = 110,
+            .warm_target = 5,
+            .addresses = 9,
+            .left = 3,
+            .ahead = 25 },
+          0,
+          12 },
+        { "as many as come where pods wait",
+          { .mode = MODE_IP,
+            .k = 30,
+            .unit = 1,
+            .max_pods = 110,
+            .warm_target = 1,
+            .addresses = 9,
+            .left = -1,
+            .waiting = 1,
+            .ahead = 25 },
+          0,
+          27 },
+        { "an ENI ahead at most where pods wait",
+          IP_VIEW(.warm_target = 1, .addresses = 9, .left = 1, .waiting = 1, .ahead = 25), 0, 9 },
+        { "freed once: half ahead",
+          IP_VIEW(.warm_target = 5, .addresses = 9, .left = 3, .ahead = 4, .hand_backs = 1), 0, 4 },
+        { "the minimum", IP_VIEW(.min_ips = 12, .addresses = 5, .left = 5), 0, 7 },
+        { "the minimum, and what comes counts",
+          IP_VIEW(.min_ips = 12, .addresses = 5, .coming = 4, .left = 5), 0, 3 },
+        { "the larger of both", IP_VIEW(.min_ips = 12, .warm_target = 8, .addresses = 5, .left = 0),
+          0, 8 },
+    };
+
+    check_wanted(rows, COUNT(rows));
+}
+
+#define PREFIX_VIEW(...)                                                                           \
+    {                                                                                              \
+        .mode = MODE_PREFIX, .k = 9, .unit = 16, .max_pods = 110, .prefixes = true, __VA_ARGS__    \
+    }
+
+TEST(plan_numbers, an_agent_with_warm_prefixes_is_given_whole_ones)
+{
+    static const struct wanted rows[] = {
+        { "one free prefix is missing", PREFIX_VIEW(.warm_prefixes = 1, .left = 15), 0, 16 },
+        { "none is missing", PREFIX_VIEW(.warm_prefixes = 1, .left = 16), 0, 0 },
+        { "one of two", PREFIX_VIEW(.warm_prefixes = 2, .left = 31), 0, 16 },
+        { "pods wait: theirs too", PREFIX_VIEW(.warm_prefixes = 1, .left = -3), 0, 19 },
+        { "more come than a prefix holds", PREFIX_VIEW(.warm_prefixes = 1, .left = 2, .ahead = 25),
+          0, 23 },
+        { "more come than are free", PREFIX_VIEW(.warm_prefixes = 1, .left = 16, .ahead = 25), 0,
+          9 },
+        { "no warm prefix, none waits", PREFIX_VIEW(.left = 0, .ahead = 25), 0, 0 },
+        { "no warm prefix, three wait", PREFIX_VIEW(.left = -3), 0, 3 },
+    };
+
+    check_wanted(rows, COUNT(rows));
+}
+
+/* ---- ahead of need ---- */
+
+TEST(plan_numbers, a_node_is_ahead_that_gets_through_the_time_that_help_takes)
+{
+    static const struct {
+        struct view v;
+        bool ahead;
+    } rows[] = {
+        { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = 20, .reach = 25 }, true },
+        { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = 19, .reach = 25 }, false },
+        { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = -5, .reach = 0 }, true },
+        { { .mode = MODE_ENI, .warm_enis = 1, .room = 0, .left = 30, .reach = 25 }, false },
+        { { .mode = MODE_ENI, .warm_enis = 1, .new_eni_lasting = true, .reach = 25 }, true },
+        { { .mode = MODE_ENI, .warm_enis = 0, .room = 1, .reach = 25 }, true },
+        { { .mode = MODE_ENI, .warm_enis = 0, .room = 0, .reach = 25 }, false },
+        { { .mode = MODE_IP, .warm_enis = 1, .room = 1, .reach = 25 }, true },
+        { { .mode = MODE_IP, .warm_enis = 1, .room = 0, .reach = 25 }, false },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (node_is_ahead(&rows[i].v) != rows[i].ahead) {
+            test_fail("line %u: ahead %d", (unsigned)i + 1, !rows[i].ahead);
+        }
+    }
+}
+
+TEST(plan_numbers, an_early_eni_carries_what_makes_it_stay)
+{
+    struct view v = { .mode = MODE_ENI, .k = 9, .warm_enis = 1, .warm_ips = 4 };
+
+    expect_u64(node_early_ips(&v), 0);
+    v.warm_enis = 0;
+    expect_u64(node_early_ips(&v), 1);
+    v.mode = MODE_IP;
+    expect_u64(node_early_ips(&v), 4);
+    v.warm_ips = 10;
+    expect_u64(node_early_ips(&v), 9);
+}
+
+static bool keeps(struct view v, bool disabled, uint32_t hand_backs)
+{
+    struct node_row node = { .hand_backs = hand_backs };
+    struct plan_config config = { .seed = 1 };
+    struct planner *p = plan_new(&config);
+
+    p->agent.provisioning_disabled = disabled;
+    bool kept = node_keeps_early(p, &node, &v);
+    plan_free(p);
+    return kept;
+}
+
+TEST(plan_numbers, an_early_eni_is_kept_unless_the_agent_has_enough_without)
+{
+    struct view warm = { .mode = MODE_ENI, .k = 9, .warm_enis = 1, .avail = 17 };
+
+    expect(keeps(warm, false, 0));
+    expect(!keeps(warm, true, 0));
+    warm.coming = 1;
+    expect(!keeps(warm, false, 0)); /* it wants 9, and frees what makes 18 */
+    struct view cold = { .mode = MODE_ENI, .k = 9, .warm_enis = 0, .avail = 3 };
+    expect(keeps(cold, false, 0)); /* with the one that it brings 4, the half of 9 */
+    cold.avail = 4;
+    expect(!keeps(cold, false, 0));
+    struct view prefix = { .mode = MODE_PREFIX, .k = 9, .warm_enis = 1, .prefixes = true };
+    expect(!keeps(prefix, false, 0));
+    struct view ip = { .mode = MODE_IP, .k = 9, .warm_ips = 1 };
+    expect(keeps(ip, false, 0));
+    expect(!keeps(ip, false, 1));
+    ip.can_grow_soon = true;
+    expect(!keeps(ip, false, 0));
+    ip.can_grow_soon = false;
+    ip.prefixes = true;
+    expect(!keeps(ip, false, 0));
+    ip.prefixes = false;
+    ip.warm_ips = 0;
+    expect(!keeps(ip, false, 0));
+}
+
+TEST(plan_numbers, an_agent_is_believed_to_get_on_for_longer_with_each_reason)
+{
+    struct view v = { .cooling = 0 };
+
+    expect_u64(node_stuck_ns(&v), 20 * SECOND_NS);
+    v.cooling = 1;
+    expect_u64(node_stuck_ns(&v), 40 * SECOND_NS);
+    v.hand_backs = 1;
+    expect_u64(node_stuck_ns(&v), 80 * SECOND_NS);
+    v.cooling = 0;
+    v.hand_backs = 3;
+    expect_u64(node_stuck_ns(&v), 40 * SECOND_NS);
+}
+
+/* ---- when it runs short ---- */
+
+static uint32_t stalls_in(struct view v, float pods_per_s, uint32_t subnet_ends_in_s)
+{
+    struct subnet_row subnets[2] = { { .available = 100 } };
+    struct planner p = { .subnets = subnets };
+    struct node_eni enis[2] = { { .subnet = NONE }, { .subnet = 0 } };
+    struct node_row node = { .enis = enis, .eni_count = 2, .pods_per_s = pods_per_s };
+
+    subnets[0].available = subnet_ends_in_s == 0 ? 0 : 100;
+    subnets[0].fast_per_s = subnets[0].slow_per_s = 100.0 / subnet_ends_in_s;
+    subnets[0].declining_ns = SECOND_NS;
+    subnets[0].declined_ns = MINUTE_NS;
+    return node_stall_in_s(&p, &node, &v);
+}
+
+TEST(plan_numbers, a_node_stalls_when_its_addresses_are_used_up_and_its_subnets_have_ended)
+{
+    struct view v = { .left = 10 };
+
+    expect_u64(stalls_in(v, 0.5F, 0), 20);
+    expect_u64(stalls_in(v, 0, 0), FORECAST_NEVER_S);
+    expect_u64(stalls_in(v, 1.0F / 3600, 0), FORECAST_NEVER_S);
+    v.can_grow_now = true;
+    expect_u64(stalls_in(v, 0.5F, 50), 50);
+    expect_u64(stalls_in(v, 0.5F, 10), 20);
+    v.left = -2;
+    expect_u64(stalls_in(v, 0.5F, 10), 10);
+    v.left = 0;
+    expect_u64(stalls_in(v, 0.5F, 0), 0);
+    v.short_now = true;
+    expect_u64(stalls_in(v, 0.5F, 50), 50);
+    v.can_grow_now = false;
+    expect_u64(stalls_in(v, 0.5F, 50), 0);
+    v = (struct view){ .left = 10, .can_grow_now = true, .can_grow_later = true };
+    expect_u64(stalls_in(v, 0.5F, 50), FORECAST_NEVER_S);
+    v = (struct view){ .left = 10, .will_grow = true };
+    expect_u64(stalls_in(v, 0.5F, 50), FORECAST_NEVER_S);
+}
