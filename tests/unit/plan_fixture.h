@@ -107,6 +107,8 @@ struct story_subnet *story_subnet_of(struct story *s, const char *id);
 struct story_node *story_node_of(struct story *s, const char *name);
 struct story_node *story_instance_of(struct story *s, const struct aws_id *instance);
 void story_note(struct story *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Fails the test where the planner's rows contradict each other; each story ends with it. */
+void story_audit(struct story *s);
 /* Begins and ends what a step has put out, where all is shown. */
 void story_retell_begin(struct story *s, const struct plan_actions *out);
 void story_retell_end(struct story *s, const struct plan_actions *out);

@@ -26,6 +26,7 @@ struct story *story_begin(void)
 
 void story_end(struct story *s)
 {
+    story_audit(s);
     plan_free(s->planner);
     arena_done(&s->arena);
     mem_free(s);
