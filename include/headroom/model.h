@@ -25,6 +25,11 @@ static inline struct slice aws_id_slice(const struct aws_id *id)
     return slice_of(id->text);
 }
 
+static inline bool aws_id_is_set(const struct aws_id *id)
+{
+    return id->text[0] != '\0';
+}
+
 /* ERR_INVALID if longer than 31 bytes or with a byte outside [a-zA-Z0-9-]. */
 enum err aws_id_set(struct aws_id *id, struct slice s) ERR_CHECKED;
 bool aws_id_eq(const struct aws_id *a, const struct aws_id *b);

@@ -121,10 +121,7 @@ static uint32_t new_node(struct planner *p, struct slice name)
 
 static void drop_labels(struct planner *p, struct node_row *node)
 {
-    for (uint32_t i = 0; i < 2 * node->label_count; i++) {
-        strings_drop(&p->strings, node->labels[i]);
-    }
-    mem_free(node->labels);
+    strings_drop_pairs(&p->strings, node->labels, node->label_count);
     node->labels = NULL;
     node->label_count = 0;
 }
@@ -132,30 +129,15 @@ static void drop_labels(struct planner *p, struct node_row *node)
 static bool same_labels(const struct planner *p, const struct node_row *row,
                         const struct node *node)
 {
-    if (row->label_count != node->label_count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < node->label_count; i++) {
-        if (!slice_eq(plan_text(p, row->labels[2 * i]), node->labels[i].key) ||
-            !slice_eq(plan_text(p, row->labels[2 * i + 1]), node->labels[i].value)) {
-            return false;
-        }
-    }
-    return true;
+    return row->label_count == node->label_count &&
+           strings_same_pairs(&p->strings, row->labels, node->labels, node->label_count);
 }
 
 static void set_labels(struct planner *p, struct node_row *row, const struct node *node)
 {
     drop_labels(p, row);
-    if (node->label_count == 0) {
-        return;
-    }
-    row->labels = mem_resize(NULL, 2 * (size_t)node->label_count, sizeof(*row->labels));
+    row->labels = strings_hold_pairs(&p->strings, node->labels, node->label_count);
     row->label_count = node->label_count;
-    for (uint32_t i = 0; i < node->label_count; i++) {
-        row->labels[2 * i] = strings_hold(&p->strings, node->labels[i].key);
-        row->labels[2 * i + 1] = strings_hold(&p->strings, node->labels[i].value);
-    }
 }
 
 static void set_instance(struct planner *p, uint32_t handle, const struct aws_id *instance)
@@ -165,7 +147,7 @@ static void set_instance(struct planner *p, uint32_t handle, const struct aws_id
     if (aws_id_eq(&row->instance, instance)) {
         return;
     }
-    if (row->instance.text[0] &&
+    if (aws_id_is_set(&row->instance) &&
         index_find(&p->node_instances, p, aws_id_slice(&row->instance)) == handle) {
         index_remove(&p->node_instances, p, aws_id_slice(&row->instance));
     }
@@ -177,7 +159,7 @@ static void set_instance(struct planner *p, uint32_t handle, const struct aws_id
     row->want = WANT_NOTHING;
     row->instance = *instance;
     /* Two nodes that name one instance: the first keeps it, the second stays Incomplete. */
-    if (instance->text[0] &&
+    if (aws_id_is_set(instance) &&
         index_find(&p->node_instances, p, aws_id_slice(instance)) == INDEX_NONE) {
         index_add(&p->node_instances, p, handle);
         ledger_find_node(p, handle);
@@ -246,7 +228,7 @@ void cluster_node_gone(struct planner *p, struct slice name)
     leftover_forget_node(p, handle);
     timers_set(&p->timers, handle, TIMERS_NEVER);
     timers_set(&p->needy, handle, TIMERS_NEVER);
-    if (row->instance.text[0] &&
+    if (aws_id_is_set(&row->instance) &&
         index_find(&p->node_instances, p, aws_id_slice(&row->instance)) == handle) {
         index_remove(&p->node_instances, p, aws_id_slice(&row->instance));
     }
@@ -383,7 +365,7 @@ void cluster_eniconfig(struct planner *p, const struct eniconfig *eniconfig)
     row->live = true;
     row->subnet = subnet;
     strings_set(&p->strings, &row->name, eniconfig->name);
-    struct slice joined = { "", 0 };
+    struct slice joined = SLICE("");
     for (uint32_t i = 0; i < eniconfig->group_count; i++) {
         joined = arena_printf(&p->arena, "%.*s%s%s", SLICE_ARG(joined), i > 0 ? "," : "",
                               eniconfig->groups[i].text);
@@ -412,7 +394,7 @@ static struct slice label_of(const struct planner *p, const struct node_row *nod
             return plan_text(p, node->labels[2 * i + 1]);
         }
     }
-    return (struct slice){ "", 0 };
+    return SLICE("");
 }
 
 /* The order in which the agent looks: facts, section 4. */

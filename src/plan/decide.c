@@ -416,6 +416,14 @@ static void order_it(struct planner *p, uint32_t handle, const struct plan_want 
     p->more_waiting = p->more_waiting || want->urgency == URGENT_WAITING;
 }
 
+/* What is, or is to be, done: as the decision shows it. */
+static void show(struct node_row *node, const struct choice *choice)
+{
+    node->subnet = choice->subnet;
+    node->ips = choice->ips;
+    node->prefixes = choice->prefixes;
+}
+
 static void serve(struct planner *p, uint32_t handle)
 {
     struct node_row *node = &p->nodes[handle];
@@ -433,9 +441,7 @@ static void serve(struct planner *p, uint32_t handle)
         plan_dirty(p, handle);
         return;
     }
-    node->subnet = choice.subnet;
-    node->ips = choice.ips;
-    node->prefixes = choice.prefixes;
+    show(node, &choice);
     order_it(p, handle, &want, &choice);
 }
 
@@ -501,9 +507,7 @@ static void want_it(struct planner *p, uint32_t handle, const struct view *v,
     if (!place(p, handle, v, want, &choice)) {
         return;
     }
-    node->subnet = choice.subnet;
-    node->ips = choice.ips;
-    node->prefixes = choice.prefixes;
+    show(node, &choice);
     enum plan_decision_kind why_not = forbidden(p, handle);
     if (why_not != PLAN_DECISION_NoPool) {
         decide_kind(p, node, why_not);

@@ -112,7 +112,7 @@ struct facts {
 
 static struct facts facts_of(const struct eni *eni)
 {
-    struct facts facts = { .pool = { "", 0 } };
+    struct facts facts = { .pool = SLICE("") };
     struct slice value;
 
     facts.ours = pair_find(eni->tags, eni->tag_count, SLICE(TAG_INTENT), &value);
@@ -129,7 +129,7 @@ static struct facts facts_of(const struct eni *eni)
 
 static uint32_t join_groups(struct planner *p, const struct eni *eni)
 {
-    struct slice joined = { "", 0 };
+    struct slice joined = SLICE("");
 
     for (uint32_t i = 0; i < eni->group_count; i++) {
         joined = arena_printf(&p->arena, "%.*s%s%s", SLICE_ARG(joined), i > 0 ? "," : "",
@@ -184,7 +184,7 @@ void enis_unsee(struct planner *p, struct seen_eni *seen)
  * free it the moment after. */
 static uint64_t seen_since_ns(const struct planner *p, const struct node_eni *eni)
 {
-    bool earlier = eni->ours && !ledger_knows(p, &eni->id, SLICE(""));
+    bool earlier = eni->ours && !ledger_works_on(p, &eni->id);
 
     return earlier ? p->now_ns - LAG_NS : p->now_ns;
 }
@@ -304,7 +304,7 @@ void enis_observe(struct planner *p, const struct plan_event *event)
 
     for (uint32_t i = 0; i < count; i++) {
         const struct eni *eni = &event->enis.enis[i];
-        bool counts = eni->instance.text[0] != '\0' && enis_see(p, eni, &seen[i]);
+        bool counts = aws_id_is_set(&eni->instance) && enis_see(p, eni, &seen[i]);
         owner[i] = counts ? index_find(&p->node_instances, p, aws_id_slice(&eni->instance)) : NONE;
     }
     for (uint32_t i = 0; i < event->enis.instance_count; i++) {
@@ -332,7 +332,7 @@ void enis_attached(struct planner *p, const struct order *order)
     if (!node) {
         return;
     }
-    assert(order->eni.text[0]);
+    assert(aws_id_is_set(&order->eni));
     leftover_drop(p, &order->eni);
     if (!enis_find(node, &order->eni)) {
         struct slice pool = order->pool == NONE ? SLICE("") : p->pools[order->pool].pool.name;

@@ -391,13 +391,20 @@ struct order *ledger_active(const struct planner *p, const struct node_row *node
     return NULL;
 }
 
-bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slice token)
+bool ledger_works_on(const struct planner *p, const struct aws_id *eni)
 {
     for (uint32_t i = 0; i < p->order_count; i++) {
-        const struct order *order = &p->orders[i];
-        if (!order->over && /* a free row is of no ENI and has no token */
-            (aws_id_eq(&order->eni, eni) ||
-             (order->token[0] && slice_eq(slice_of(order->token), token)))) {
+        if (!p->orders[i].over && aws_id_eq(&p->orders[i].eni, eni)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ledger_has_token(const struct planner *p, struct slice token)
+{
+    for (uint32_t i = 0; i < p->order_count; i++) {
+        if (!p->orders[i].over && slice_eq(slice_of(p->orders[i].token), token)) {
             return true;
         }
     }

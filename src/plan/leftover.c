@@ -56,7 +56,7 @@ void leftover_found(struct planner *p, const struct eni *eni)
     struct slice value;
 
     if (!pair_find(eni->tags, eni->tag_count, SLICE(TAG_INTENT), &token) || !is_ours(p, eni) ||
-        ledger_knows(p, &eni->id, token)) {
+        ledger_works_on(p, &eni->id) || ledger_has_token(p, token)) {
         return;
     }
     uint32_t node = NONE;

@@ -55,7 +55,7 @@ static void mend(struct planner *p, uint32_t handle)
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
         if (!eni->ours || eni->provisional || eni->delete_on_termination || eni->subnet == NONE ||
-            ledger_knows(p, &eni->id, SLICE(""))) {
+            ledger_works_on(p, &eni->id)) {
             continue;
         }
         uint64_t due_ns = node->mended_ns == 0 ? 0 : node->mended_ns + MINUTE_NS;

@@ -235,10 +235,20 @@ static uint32_t subnet_gives(const struct planner *p, const struct node_row *nod
     uint32_t ips = (v->prefixes ? 0 : slots) + (new_eni ? 1 : 0);
     bool now = s->known && s->usable && !s->excluded && !s->refused && subnet_free(s) >= ips &&
                (!v->prefixes || subnet_blocks(s) >= slots);
-    return !now ? 0
-                : (uint32_t)GROWS_NOW | (subnet_ending(p, node->pool, subnet) ? 0 : GROWS_SOON) |
-                      (subnet_dying(p, node->pool, subnet) ? 0 : GROWS_LATER) |
-                      (subnet_leaving(p, node->pool, subnet) ? 0 : GROWS_LASTING);
+    if (!now) {
+        return 0;
+    }
+    uint32_t gives = GROWS_NOW;
+    if (!subnet_ending(p, node->pool, subnet)) {
+        gives |= GROWS_SOON;
+    }
+    if (!subnet_dying(p, node->pool, subnet)) {
+        gives |= GROWS_LATER;
+    }
+    if (!subnet_leaving(p, node->pool, subnet)) {
+        gives |= GROWS_LASTING;
+    }
+    return gives;
 }
 
 /* Room on ENIs that are there; `all`: what each of them gives. */

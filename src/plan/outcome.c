@@ -55,16 +55,14 @@ static void touch_all(struct planner *p)
 static void hold_quota(struct planner *p, enum cloud_code code)
 {
     p->quota = code;
-    p->quota_until_ns = p->now_ns + jitter(p, MINUTE_NS, 10 * MINUTE_NS,
-                                           p->quota_tries < 8 ? p->quota_tries++ : 8);
+    p->quota_until_ns = p->now_ns + jitter(p, MINUTE_NS, 10 * MINUTE_NS, p->quota_tries++);
     touch_all(p);
 }
 
 static void hold_denied(struct planner *p)
 {
     p->denied = true;
-    p->denied_until_ns = p->now_ns + jitter(p, 30 * SECOND_NS, 10 * MINUTE_NS,
-                                            p->denied_tries < 8 ? p->denied_tries++ : 8);
+    p->denied_until_ns = p->now_ns + jitter(p, 30 * SECOND_NS, 10 * MINUTE_NS, p->denied_tries++);
     touch_all(p);
 }
 
@@ -139,7 +137,7 @@ static void keep_leftover(struct planner *p, const struct order *order,
 {
     enum cloud_code code = result->code;
 
-    if (order->eni.text[0] == '\0' || code == CLOUD_ENI_GONE || code == CLOUD_ENI_IN_USE) {
+    if (!aws_id_is_set(&order->eni) || code == CLOUD_ENI_GONE || code == CLOUD_ENI_IN_USE) {
         return;
     }
     struct leftover *leftover = leftover_add(p, &order->eni, order->node, order->subnet, order->ips,
@@ -280,7 +278,7 @@ void ledger_result(struct planner *p, const struct cloud_result *result)
     if (!order || order->over || order->again) {
         return; /* of an earlier life of the row */
     }
-    if (result->eni.text[0]) {
+    if (aws_id_is_set(&result->eni)) {
         order->eni = result->eni;
     }
     switch (result->stage) {

@@ -28,17 +28,6 @@ void pools_touch(struct planner *p, uint32_t pool, bool urgent)
 
 /* ---- which pool serves a node ---- */
 
-static struct pair *labels_of(struct planner *p, const struct node_row *node)
-{
-    struct pair *labels = ARENA_ARRAY(&p->arena, struct pair, node->label_count);
-
-    for (uint32_t i = 0; i < node->label_count; i++) {
-        labels[i].key = plan_text(p, node->labels[2 * i]);
-        labels[i].value = plan_text(p, node->labels[2 * i + 1]);
-    }
-    return labels;
-}
-
 /* The higher weight wins, then the name that sorts first. */
 static bool wins(const struct pool *a, const struct pool *b)
 {
@@ -69,7 +58,7 @@ static void tell_conflict(struct planner *p, uint32_t loser, uint32_t winner,
 static uint32_t match(struct planner *p, const struct node_row *node)
 {
     uint32_t best = NONE;
-    struct pair *labels = p->pool_count > 0 ? labels_of(p, node) : NULL;
+    struct pair *labels = strings_pairs(&p->strings, &p->arena, node->labels, node->label_count);
 
     for (uint32_t i = 0; i < p->pool_count; i++) {
         const struct pool *pool = &p->pools[i].pool;
@@ -208,28 +197,17 @@ static void link_one(struct planner *p, struct pool_row *row, uint32_t subnet,
     }
 }
 
-/* Tags of subnets are kept as strings: selectors of pools that come later need them. */
-static struct pair *tags_of(struct planner *p, const struct subnet_row *s)
-{
-    struct pair *tags = ARENA_ARRAY(&p->arena, struct pair, s->tag_count);
-
-    for (uint32_t i = 0; i < s->tag_count; i++) {
-        tags[i].key = plan_text(p, s->tags[2 * i]);
-        tags[i].value = plan_text(p, s->tags[2 * i + 1]);
-    }
-    return tags;
-}
-
 void pools_link(struct planner *p, uint32_t subnet)
 {
-    struct pair *tags = tags_of(p, &p->subnets[subnet]);
+    const struct subnet_row *s = &p->subnets[subnet];
+    struct pair *tags = strings_pairs(&p->strings, &p->arena, s->tags, s->tag_count);
 
     for (uint32_t i = 0; i < p->pool_count; i++) {
         struct pool_row *row = &p->pools[i];
         mem_reserve(&row->links, &row->link_capacity, p->subnet_count, sizeof(*row->links));
         row->link_count = p->subnet_count;
         if (row->live) {
-            link_one(p, row, subnet, tags, p->subnets[subnet].tag_count);
+            link_one(p, row, subnet, tags, s->tag_count);
         }
     }
 }
@@ -239,35 +217,26 @@ void pools_link(struct planner *p, uint32_t subnet)
 static void keep_groups(struct planner *p, const struct plan_group *groups, uint32_t count)
 {
     for (uint32_t i = 0; i < p->security_group_count; i++) {
-        for (uint32_t j = 0; j < 2 * p->security_groups[i].tag_count; j++) {
-            strings_drop(&p->strings, p->security_groups[i].tags[j]);
-        }
-        mem_free(p->security_groups[i].tags);
+        const struct group_row *row = &p->security_groups[i];
+        strings_drop_pairs(&p->strings, row->tags, row->tag_count);
     }
     mem_reserve(&p->security_groups, &p->security_group_capacity, count,
                 sizeof(*p->security_groups));
     p->security_group_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        struct group_row *row = &p->security_groups[i];
-        *row = (struct group_row){ .id = groups[i].id, .vpc = groups[i].vpc };
-        row->tag_count = groups[i].tag_count;
-        row->tags = mem_resize(NULL, 2 * (size_t)row->tag_count, sizeof(*row->tags));
-        for (uint32_t j = 0; j < row->tag_count; j++) {
-            row->tags[2 * j] = strings_hold(&p->strings, groups[i].tags[j].key);
-            row->tags[2 * j + 1] = strings_hold(&p->strings, groups[i].tags[j].value);
-        }
+        p->security_groups[i] = (struct group_row){
+            .id = groups[i].id,
+            .tags = strings_hold_pairs(&p->strings, groups[i].tags, groups[i].tag_count),
+            .tag_count = groups[i].tag_count,
+        };
     }
 }
 
 static bool group_selected(struct planner *p, const struct pool *pool,
                            const struct group_row *group)
 {
-    struct pair *tags = ARENA_ARRAY(&p->arena, struct pair, group->tag_count);
+    struct pair *tags = strings_pairs(&p->strings, &p->arena, group->tags, group->tag_count);
 
-    for (uint32_t i = 0; i < group->tag_count; i++) {
-        tags[i].key = plan_text(p, group->tags[2 * i]);
-        tags[i].value = plan_text(p, group->tags[2 * i + 1]);
-    }
     return selector_terms_match(pool->group_terms, pool->group_term_count, aws_id_slice(&group->id),
                                 tags, group->tag_count);
 }

@@ -117,7 +117,7 @@ static struct slice subnets_in_words(const struct planner *p, struct arena *aren
                                      const struct node_row *node)
 {
     enum { SHOWN_MAX = 3 };
-    struct slice text = { "", 0 };
+    struct slice text = SLICE("");
     uint32_t shown = 0;
     uint32_t others = 0;
     const struct pool_row *pool = &p->pools[node->pool];

@@ -298,7 +298,7 @@ struct eniconfig_row {
 };
 
 struct group_row {
-    struct aws_id id, vpc;
+    struct aws_id id;
     uint32_t *tags;
     uint32_t tag_count;
 };
@@ -576,7 +576,9 @@ void ledger_settle(struct planner *p, uint64_t asked_ns);
 void ledger_forget_node(struct planner *p, uint32_t node);
 void ledger_find_node(struct planner *p, uint32_t node);
 void ledger_forget_pool(struct planner *p, uint32_t pool);
-bool ledger_knows(const struct planner *p, const struct aws_id *eni, struct slice token);
+/* Whether an order that is under way is for this ENI, or has this token. */
+bool ledger_works_on(const struct planner *p, const struct aws_id *eni);
+bool ledger_has_token(const struct planner *p, struct slice token);
 /* The first order of the node that is under way; NULL: none. */
 struct order *ledger_active(const struct planner *p, const struct node_row *node);
 

@@ -87,7 +87,7 @@ void strings_drop(struct strings *strings, uint32_t handle)
 struct slice strings_get(const struct strings *strings, uint32_t handle)
 {
     assert(handle < strings->count);
-    return handle == 0 ? (struct slice){ "", 0 } : key_of(strings, handle);
+    return handle == 0 ? SLICE("") : key_of(strings, handle);
 }
 
 bool strings_set(struct strings *strings, uint32_t *handle, struct slice text)
@@ -97,4 +97,49 @@ bool strings_set(struct strings *strings, uint32_t *handle, struct slice text)
     *handle = strings_hold(strings, text);
     strings_drop(strings, old);
     return *handle != old;
+}
+
+/* ---- labels and tags ---- */
+
+uint32_t *strings_hold_pairs(struct strings *strings, const struct pair *pairs, uint32_t count)
+{
+    uint32_t *held = mem_resize(NULL, (size_t)count + count, sizeof(*held));
+    uint32_t *at = held;
+
+    for (uint32_t i = 0; i < count; i++) {
+        *at++ = strings_hold(strings, pairs[i].key);
+        *at++ = strings_hold(strings, pairs[i].value);
+    }
+    return held;
+}
+
+void strings_drop_pairs(struct strings *strings, uint32_t *held, uint32_t count)
+{
+    for (const uint32_t *at = held, *end = held + count + count; at < end; at++) {
+        strings_drop(strings, *at);
+    }
+    mem_free(held);
+}
+
+bool strings_same_pairs(const struct strings *strings, const uint32_t *held,
+                        const struct pair *pairs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, held += 2) {
+        if (!slice_eq(strings_get(strings, held[0]), pairs[i].key) ||
+            !slice_eq(strings_get(strings, held[1]), pairs[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct pair *strings_pairs(const struct strings *strings, struct arena *arena, const uint32_t *held,
+                           uint32_t count)
+{
+    struct pair *pairs = ARENA_ARRAY(arena, struct pair, count);
+
+    for (uint32_t i = 0; i < count; i++, held += 2) {
+        pairs[i] = (struct pair){ strings_get(strings, held[0]), strings_get(strings, held[1]) };
+    }
+    return pairs;
 }

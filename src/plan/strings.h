@@ -8,6 +8,7 @@
 #define PLAN_STRINGS_H
 
 #include <headroom/index.h>
+#include <headroom/model.h>
 
 struct string_row {
     char *text; /* NUL-terminated; NULL: a free row */
@@ -34,5 +35,14 @@ struct slice strings_get(const struct strings *strings, uint32_t handle);
 
 /* Replaces what *handle holds. True when it is another string now. */
 bool strings_set(struct strings *strings, uint32_t *handle, struct slice text);
+
+/* Labels or tags, held as key, value, key, value ...; NULL for none. Dropping frees the array. */
+uint32_t *strings_hold_pairs(struct strings *strings, const struct pair *pairs, uint32_t count);
+void strings_drop_pairs(struct strings *strings, uint32_t *held, uint32_t count);
+bool strings_same_pairs(const struct strings *strings, const uint32_t *held,
+                        const struct pair *pairs, uint32_t count);
+/* As pairs in the arena; the texts are borrowed. */
+struct pair *strings_pairs(const struct strings *strings, struct arena *arena, const uint32_t *held,
+                           uint32_t count);
 
 #endif

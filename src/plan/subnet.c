@@ -26,7 +26,7 @@ uint32_t subnet_handle(struct planner *p, const struct aws_id *id)
 {
     uint32_t handle = index_find(&p->subnet_ids, p, aws_id_slice(id));
 
-    if (handle != NONE || id->text[0] == '\0') {
+    if (handle != NONE || !aws_id_is_set(id)) {
         return handle;
     }
     handle = p->subnet_count++;
@@ -280,29 +280,15 @@ static bool other_cluster(const struct planner *p, const struct subnet *subnet)
 static bool tags_differ(const struct planner *p, const struct subnet_row *s,
                         const struct subnet *subnet)
 {
-    if (s->tag_count != subnet->tag_count) {
-        return true;
-    }
-    for (uint32_t i = 0; i < subnet->tag_count; i++) {
-        if (!slice_eq(plan_text(p, s->tags[2 * i]), subnet->tags[i].key) ||
-            !slice_eq(plan_text(p, s->tags[2 * i + 1]), subnet->tags[i].value)) {
-            return true;
-        }
-    }
-    return false;
+    return s->tag_count != subnet->tag_count ||
+           !strings_same_pairs(&p->strings, s->tags, subnet->tags, subnet->tag_count);
 }
 
 static void set_tags(struct planner *p, struct subnet_row *s, const struct subnet *subnet)
 {
-    for (uint32_t i = 0; i < 2 * s->tag_count; i++) {
-        strings_drop(&p->strings, s->tags[i]);
-    }
-    s->tags = mem_resize(s->tags, 2 * (size_t)subnet->tag_count, sizeof(*s->tags));
+    strings_drop_pairs(&p->strings, s->tags, s->tag_count);
+    s->tags = strings_hold_pairs(&p->strings, subnet->tags, subnet->tag_count);
     s->tag_count = subnet->tag_count;
-    for (uint32_t i = 0; i < subnet->tag_count; i++) {
-        s->tags[2 * i] = strings_hold(&p->strings, subnet->tags[i].key);
-        s->tags[2 * i + 1] = strings_hold(&p->strings, subnet->tags[i].value);
-    }
 }
 
 static uint32_t size_of(struct cidr cidr)
@@ -314,7 +300,7 @@ static uint32_t size_of(struct cidr cidr)
 static bool take_facts(struct planner *p, uint32_t handle, const struct subnet *subnet)
 {
     struct subnet_row *s = &p->subnets[handle];
-    struct slice role = { "", 0 };
+    struct slice role = SLICE("");
     bool tagged = pair_find(subnet->tags, subnet->tag_count, SLICE(TAG_SUBNET_ROLE), &role) &&
                   role.len > 0;
     bool excluded = (tagged && slice_is(role, "0")) || other_cluster(p, subnet);

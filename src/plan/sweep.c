@@ -39,7 +39,7 @@ static void note(struct planner *p, const struct eni *eni)
     struct sweep *sweep = &p->sweep;
 
     subnet_note_eni(p, eni);
-    if (eni->instance.text[0] == '\0') {
+    if (!aws_id_is_set(&eni->instance)) {
         if (eni->status == ENI_AVAILABLE) {
             leftover_found(p, eni);
         }
