@@ -112,7 +112,7 @@ void ledger_settle(struct planner *p, uint64_t asked_ns)
 {
     for (uint32_t i = 0; i < p->order_count; i++) {
         struct order *order = &p->orders[i];
-        if (order->id == 0 || order->debit_ips == 0 || order->created_ns == 0 ||
+        if (order->debit_ips == 0 || order->created_ns == 0 ||
             asked_ns < order->created_ns + LAG_NS) {
             continue;
         }
@@ -430,7 +430,7 @@ void ledger_find_node(struct planner *p, uint32_t node)
 {
     for (uint32_t i = 0; i < p->order_count; i++) {
         struct order *order = &p->orders[i];
-        if (order->id != 0 && !order->over && order->kind != ORDER_DELETE && order->node == NONE &&
+        if (!order->over && order->kind != ORDER_DELETE && order->node == NONE &&
             aws_id_eq(&order->instance, &p->nodes[node].instance)) {
             order->node = node;
             order->next = p->nodes[node].orders;
@@ -442,7 +442,7 @@ void ledger_find_node(struct planner *p, uint32_t node)
 void ledger_forget_pool(struct planner *p, uint32_t pool)
 {
     for (uint32_t i = 0; i < p->order_count; i++) {
-        if (p->orders[i].id != 0 && p->orders[i].pool == pool) {
+        if (p->orders[i].pool == pool) {
             p->orders[i].pool = NONE;
         }
     }

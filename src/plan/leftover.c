@@ -126,7 +126,7 @@ struct leftover *leftover_of(const struct planner *p, uint32_t node)
 void leftover_forget_node(struct planner *p, uint32_t node)
 {
     for (uint32_t i = 0; i < p->leftover_count; i++) {
-        if (p->leftovers[i].live && p->leftovers[i].node == node) {
+        if (p->leftovers[i].node == node) {
             p->leftovers[i].node = NONE;
         }
     }
@@ -135,7 +135,7 @@ void leftover_forget_node(struct planner *p, uint32_t node)
 void leftover_forget_pool(struct planner *p, uint32_t pool)
 {
     for (uint32_t i = 0; i < p->leftover_count; i++) {
-        if (p->leftovers[i].live && p->leftovers[i].pool == pool) {
+        if (p->leftovers[i].pool == pool) {
             p->leftovers[i].pool = NONE;
         }
     }

@@ -561,8 +561,9 @@ void story_enis(struct story *s, const char *name)
 
     require(node != NULL);
     for (uint32_t i = 0; i < s->eni_count; i++) {
-        if (aws_id_eq(&s->enis[i].instance, &node->instance) && !s->enis[i].hidden) {
-            enis[count++] = eni_of(&s->enis[i]);
+        const struct story_eni *eni = &s->enis[s->reversed ? s->eni_count - 1 - i : i];
+        if (aws_id_eq(&eni->instance, &node->instance) && !eni->hidden) {
+            enis[count++] = eni_of(eni);
         }
     }
     event.enis.instances = &node->instance;
@@ -580,8 +581,9 @@ void story_sweep_part(struct story *s, uint32_t pages)
     uint32_t count = 0, told = 0;
 
     for (uint32_t i = 0; i < s->eni_count; i++) {
-        if (!s->enis[i].hidden && s->enis[i].id.text[0]) {
-            enis[count++] = eni_of(&s->enis[i]);
+        const struct story_eni *eni = &s->enis[s->reversed ? s->eni_count - 1 - i : i];
+        if (!eni->hidden && aws_id_is_set(&eni->id)) {
+            enis[count++] = eni_of(eni);
         }
     }
     for (uint32_t page = 0; page < pages && (page == 0 || told < count); page++) {

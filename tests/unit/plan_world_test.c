@@ -137,6 +137,10 @@ struct story *world_cluster(struct prng *prng)
     }
     s->config.dry_run = one_in(prng, 10);
     s->page = one_in(prng, 3) ? 5 : 0;
+    s->reversed = one_in(prng, 2);
+    for (int i = 0; s->agent.custom_networking && i < 5; i++) {
+        tell_eniconfig(s, prng);
+    }
     s->show_reads = s->show_status = s->show_all = true;
     return s;
 }

@@ -1,0 +1,334 @@
+/*
+ * The planner's stories that are alike but for one thing, told as tables: where an ENI may go, what
+ * each refusal is told as, which addresses a map marks, what makes a pool write its status.
+ */
+#include "plan_fixture.h"
+
+#include <stdio.h>
+
+#include "plan/state.h" /* drawn waits, trends that take minutes to come about */
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* ---- where an ENI may go when no subnet lasts ---- */
+
+/* n1's own subnet is empty; b has so much, below its low watermark, and there are more idle nodes
+ * like it. */
+static bool gets_a_foothold(uint32_t b, uint32_t nodes, bool has_one)
+{
+    struct story *s = story_one("m5.large", 9, 0, b);
+
+    story_pods(s, "n1", 0, 0);
+    if (has_one) {
+        story_eni(s, "n1", "b", 1, 0, 0);
+        story_find_eni(s, "eni-n1-agent-1")->ip_count = 9;
+    }
+    for (uint32_t i = 1; i < nodes; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%u", i);
+        story_node(s, name, "m5.large", "a", 9);
+        story_pods(s, name, 5, 0);
+        s->nodes[i].node.unschedulable = true; /* wants none itself */
+    }
+    s->pools[0].low = (struct amount){ 200, false };
+    s->pools[0].high = (struct amount){ 210, false };
+    s->holds = true;
+    story_go(s);
+    bool gets = story_count(s, "attach n1 subnet-b") == 1;
+    story_end(s);
+    return gets;
+}
+
+TEST(plan_table, a_foot_in_another_subnet_is_set_while_it_has_two_addresses_for_each_node)
+{
+    /* Its own address, the reserve of eight, and two for each node of the zone. */
+    expect(gets_a_foothold(1 + 8 + 2, 1, false));
+    expect(!gets_a_foothold(1 + 8 + 2 - 1, 1, false));
+    expect(gets_a_foothold(1 + 8 + 6, 3, false));
+    expect(!gets_a_foothold(1 + 8 + 6 - 1, 3, false));
+    expect(!gets_a_foothold(1 + 8 + 20, 1, true)); /* it has one there */
+    expect(!gets_a_foothold(0, 1, false));
+}
+
+/* ---- who goes first ---- */
+
+TEST(plan_table, of_two_that_run_short_some_day_the_one_with_fewer_spare_addresses_goes_first)
+{
+    static const uint32_t holding[][2] = { { 4, 5 }, { 3, 4 }, { 1, 3 } };
+
+    for (size_t i = 0; i < COUNT(holding); i++) {
+        struct story *s = story_one("t3.medium", 5, 0, 0);
+        story_node(s, "n2", "t3.medium", "a", 5);
+        story_pods(s, "n1", holding[i][0], 0);
+        story_pods(s, "n2", holding[i][1], 0);
+        story_go(s);
+        story_forget(s);
+        story_free(s, "b", 200);
+        const char *first = strstr(s->trace, "attach n2");
+        const char *second = strstr(s->trace, "attach n1");
+        expect(first && second && first < second);
+        story_end(s);
+    }
+}
+
+/* ---- how each refusal is told ---- */
+
+TEST(plan_table, a_refusal_is_told_unless_the_subnet_or_the_lease_was_why)
+{
+    for (int code = CLOUD_OK + 1; code <= CLOUD_INVALID; code++) {
+        bool quiet = code == CLOUD_SUBNET_FULL || code == CLOUD_NO_PREFIX ||
+                     code == CLOUD_SUBNET_SHORT || code == CLOUD_SUBNET_GONE ||
+                     code == CLOUD_FENCED;
+        struct story *s = story_needy_held();
+        story_go(s);
+        story_forget(s);
+        story_ends(s, CLOUD_FAILED, (enum cloud_code)code, NULL);
+        uint32_t told = story_count(s, "event node n1 ENIAttachFailed") +
+                        story_count(s, "CloudAPIDenied");
+        if ((told > 0) == quiet) {
+            test_fail("%s is told %u times", cloud_code_name((enum cloud_code)code), told);
+        }
+        story_end(s);
+    }
+}
+
+static uint64_t waits_until_ns(const struct story *s)
+{
+    const struct planner *p = s->planner;
+
+    return p->nodes[0].backoff_ns > s->now_ns ? p->nodes[0].backoff_ns
+           : p->quota_until_ns > s->now_ns    ? p->quota_until_ns
+                                              : p->denied_until_ns;
+}
+
+/* Drawn, and so the same for the same seed: seconds that each cause makes a node wait, try after
+ * try, up to the longest. */
+TEST(plan_table, each_cause_has_its_own_waits)
+{
+    static const struct {
+        enum cloud_code code;
+        const char *waits;
+    } rows[] = {
+        { CLOUD_ATTACH_LIMIT, "19 54 39 90 143 17 518 132 159" },
+        { CLOUD_INSTANCE_STATE, "60 60 60 60 60 60 60 60 60" },
+        { CLOUD_INSTANCE_GONE, "300 300 300 300 300 300 300 300 300" },
+        { CLOUD_ENI_GONE, "0 1 0 1 15 9 38 12 39" },
+        { CLOUD_TOKEN_MISMATCH, "2 3 18 10 23 17 38 12 39" },
+        { CLOUD_ENI_QUOTA, "30 54 39 330 30 30 518 132 159" },
+        { CLOUD_DENIED, "19 54 39 90 143 17 518 132 159" },
+        { CLOUD_FENCED, "1 1 1 1 1 1 1 1 1" },
+        { CLOUD_INVALID, "2 3 18 10 63 137 218 132 159" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_needy_held();
+        struct slice waits = SLICE("");
+        story_go(s);
+        for (int try = 0; try < 9; try++) {
+            story_ends(s, CLOUD_FAILED, rows[i].code, NULL);
+            uint64_t until_ns = waits_until_ns(s);
+            waits = arena_printf(&s->arena, "%.*s%s%u", SLICE_ARG(waits), try > 0 ? " " : "",
+                                 (unsigned)((until_ns - s->now_ns) / STORY_S));
+            s->now_ns = until_ns;
+            story_read(s);
+            story_enis(s, "n1");
+            require(story_order(s) != NULL);
+        }
+        if (!slice_is(waits, rows[i].waits)) {
+            test_fail("%s waits %.*s", cloud_code_name(rows[i].code), SLICE_ARG(waits));
+        }
+        story_end(s);
+    }
+}
+
+TEST(plan_table, what_cannot_be_deleted_waits_ever_longer)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct story_eni *eni = story_eni(s, "n1", "b", 2, 5, 0);
+    struct plan_event tick = { .kind = PLAN_TICK };
+    struct slice waits = SLICE("");
+
+    eni->instance = (struct aws_id){ "" };
+    eni->status = ENI_AVAILABLE;
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_CLUSTER), SLICE("demo") };
+    s->holds = true;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    s->now_ns += 90 * STORY_S;
+    story_step(s, &tick);
+    for (int try = 0; try < 9; try++) {
+        story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+        uint64_t until_ns = s->planner->leftovers[0].retry_ns;
+        waits = arena_printf(&s->arena, "%.*s%u ", SLICE_ARG(waits),
+                             (unsigned)((until_ns - s->now_ns) / STORY_S));
+        s->now_ns = until_ns;
+        story_step(s, &tick);
+    }
+    expect_slice(waits, "19 14 39 10 143 17 518 132 159 ");
+    story_end(s);
+}
+
+/* ---- blocks ---- */
+
+TEST(plan_table, an_address_takes_the_block_that_it_lies_in_and_no_other)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct story_eni *eni = NULL;
+
+    s->agent.prefix_delegation = true;
+    eni = story_eni(s, "n1", "b", 1, 0, 0);
+    story_go(s);
+    for (uint32_t at = 0; at < 256; at++) {
+        eni->primary_ip = s->subnets[1].base + at;
+        story_sweep(s);
+        /* AWS keeps addresses in the first and in the last one. */
+        uint32_t wanted = at < 16 || at >= 240 ? 14 : 13;
+        const struct subnet_row *subnet = &s->planner->subnets[1];
+        if (subnet->blocks != wanted) {
+            test_fail("address %u leaves %u blocks", at, subnet->blocks);
+        }
+    }
+    story_end(s);
+}
+
+/* ---- what a pool's status is written for ---- */
+
+static void poke_free_zero(struct planner *p)
+{
+    p->subnets[0].held_back = p->subnets[0].available;
+    p->subnets[0].mapped = true;
+}
+
+static void poke_in_flight(struct planner *p)
+{
+    p->subnets[0].debit_ips = 1;
+}
+
+/* Of a large subnet: a step of a twentieth is far. */
+static void ends_in(struct planner *p, uint32_t seconds)
+{
+    struct subnet_row *subnet = &p->subnets[0];
+
+    subnet->available = 2 * seconds;
+    subnet->fast_per_s = subnet->slow_per_s = 2;
+    subnet->declining_ns = SECOND_NS;
+    subnet->declined_ns = MINUTE_NS;
+}
+
+/* From one forecast to another: is that worth a write? */
+static bool is_written(uint32_t from_s, uint32_t to_s)
+{
+    struct story *s = story_begin();
+    struct plan_event tick = { .kind = PLAN_TICK };
+
+    story_subnet(s, "a", 200)->bits = 8; /* 16 million addresses */
+    story_pool(s, "default")->low = (struct amount){ 0, false };
+    story_go(s);
+    for (int i = 0; i < 2; i++) {
+        s->now_ns += 20 * STORY_S;
+        ends_in(s->planner, i == 0 ? from_s : to_s);
+        pools_touch(s->planner, 0, false);
+        s->statuses = 0;
+        story_step(s, &tick);
+    }
+    bool written = s->statuses == 1;
+    s->planner->subnets[0].debit_ips = 0;
+    story_end(s);
+    return written;
+}
+
+TEST(plan_table, a_forecast_is_written_when_it_comes_to_be_another_thing_for_people)
+{
+    static const uint32_t limits_s[] = { 60, 240, 960, 3840 };
+
+    for (size_t i = 0; i < COUNT(limits_s); i++) {
+        expect(is_written(limits_s[i], limits_s[i] + 1));
+        expect(!is_written(limits_s[i] - 1, limits_s[i]));
+        expect(!is_written(limits_s[i] + 1, limits_s[i] + 2));
+    }
+    expect(!is_written(4000, 80000)); /* an hour or a day: later */
+}
+
+TEST(plan_table, a_subnet_without_an_address_or_with_some_in_flight_is_written)
+{
+    static void (*const pokes[])(struct planner *) = { poke_free_zero, poke_in_flight };
+
+    for (size_t i = 0; i < COUNT(pokes); i++) {
+        struct story *s = story_begin();
+        struct plan_event tick = { .kind = PLAN_TICK };
+        story_subnet(s, "a", 1)->bits = 8;
+        story_pool(s, "default");
+        story_go(s);
+        s->now_ns += 20 * STORY_S;
+        story_step(s, &tick);
+        s->statuses = 0;
+        s->now_ns += 20 * STORY_S;
+        pokes[i](s->planner);
+        pools_touch(s->planner, 0, false);
+        story_step(s, &tick);
+        expect_u64(s->statuses, 1);
+        s->planner->subnets[0].debit_ips = 0;
+        story_end(s);
+    }
+}
+
+/* ---- said again ---- */
+
+TEST(plan_table, after_an_edit_a_conflict_is_told_once_more)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    story_pool(s, "other");
+    story_go(s);
+    expect_u64(story_count(s, "PoolConflict"), 1);
+    story_send_node(s, "n1");
+    expect_u64(story_count(s, "PoolConflict"), 1);
+    story_send_pool(s, "other");
+    story_label(&s->nodes[0], "moved", "yes");
+    story_send_node(s, "n1");
+    expect_u64(story_count(s, "PoolConflict"), 2);
+    story_end(s);
+}
+
+TEST(plan_table, a_follower_says_too_what_is_missing_no_more)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct plan_event settings = { .kind = PLAN_AGENT, .agent = s->agent };
+
+    s->nodes[0].zone = "us-west-2c"; /* has no subnet */
+    s->gone = true;
+    story_tell_kube(s);
+    story_step(s, &settings);
+    story_enis(s, "n1");
+    expect_slice(story_decision(s, "n1").detail, "the subnets have not been read yet");
+    story_read(s);
+    expect(story_kind(s, "n1") != PLAN_DECISION_Incomplete);
+    story_end(s);
+}
+
+TEST(plan_table, a_waiting_pod_makes_sure_of_a_refusal_that_an_old_read_does_not)
+{
+    for (uint32_t waiting = 0; waiting < 2; waiting++) {
+        struct story *s = story_one("t3.medium", 5, 200, 0);
+        story_pods(s, "n1", 5, waiting);
+        story_go(s);
+        s->deaf = true;
+        s->now_ns += 31 * STORY_S;
+        story_free(s, "a", 0);
+        expect_u64(s->planner->nodes[0].cooldown_ns, waiting ? s->now_ns + 125 * STORY_S : 0);
+        story_end(s);
+    }
+}
+
+TEST(plan_table, where_the_primary_eni_stands_in_a_read_does_not_matter)
+{
+    struct story *s = story_needy();
+
+    s->reversed = true;
+    story_eni(s, "n1", "a", 2, 5, 0);
+    story_pods(s, "n1", 10, 1);
+    story_go(s);
+    story_saw(s, "attach n1 subnet-b ips=5 index=1 waiting");
+    story_end(s);
+}
