@@ -578,25 +578,21 @@ static void follow_stuck(struct planner *p, struct node_row *node, const struct 
 
 /* An agent that is low and refused falls silent for 120 s, and tries within five seconds of
  * being low. */
-static bool follow_cooldown(const struct planner *p, struct node_row *node, const struct view *v)
+static void follow_cooldown(const struct planner *p, struct node_row *node, const struct view *v)
 {
     const uint64_t silent_ns = 125 * SECOND_NS;
     bool sure = v->waiting > 0 || p->now_ns - node->enis_asked_ns <= 30 * SECOND_NS;
 
-    if (!v->fails || !sure || p->now_ns < node->cooldown_ns) {
-        return false;
+    if (v->fails && sure && p->now_ns >= node->cooldown_ns) {
+        node->cooldown_ns = p->now_ns + silent_ns;
     }
-    node->cooldown_ns = p->now_ns + silent_ns;
-    return true;
 }
 
-static bool resume_orders(struct planner *p, uint32_t handle)
+static void resume_orders(struct planner *p, uint32_t handle)
 {
-    if (p->nodes[handle].orders == NONE || !plan_acting(p)) {
-        return false;
+    if (plan_acting(p)) {
+        ledger_again(p, handle);
     }
-    ledger_again(p, handle);
-    return true;
 }
 
 /* Does a fresh count of the subnets bring this node on? */
@@ -611,10 +607,9 @@ static void decide_served(struct planner *p, uint32_t handle)
     struct view v;
 
     enis_find_adoption(p, node);
+    resume_orders(p, handle);
     node_view(p, node, &v);
-    if (follow_cooldown(p, node, &v) || resume_orders(p, handle)) {
-        node_view(p, node, &v);
-    }
+    follow_cooldown(p, node, &v);
     follow_stuck(p, node, &v);
     node->low = v.low;
     node->can_grow = v.can_grow_later;
@@ -657,7 +652,7 @@ static void decide_unserved(struct planner *p, uint32_t handle, enum plan_decisi
     status_class(p, node, CLASS_NONE);
     if (kind != PLAN_DECISION_Incomplete) {
         report_node_clear(p, node);
-        (void)resume_orders(p, handle);
+        resume_orders(p, handle);
     }
 }
 

@@ -236,7 +236,6 @@ static void begin_episode(struct planner *p, struct node_row *node, const struct
 
     set_condition(p, node, true, limit ? "ENILimitReached" : "NoHealthySubnet", message);
     report_node_event(p, node, limit ? EVENT_NodeAtENILimit : EVENT_NoHealthySubnet, true, message);
-    pools_touch(p, node->pool, true);
 }
 
 static void end_episode(struct planner *p, struct node_row *node, const char *reason,
@@ -244,7 +243,6 @@ static void end_episode(struct planner *p, struct node_row *node, const char *re
 {
     set_condition(p, node, false, reason, message);
     report_node_event(p, node, EVENT_NodeRecovered, false, message);
-    pools_touch(p, node->pool, true);
 }
 
 static bool deserves_condition(const struct node_row *node, const struct view *v)

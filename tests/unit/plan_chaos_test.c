@@ -252,6 +252,7 @@ static bool run_seed(uint64_t seed)
         chaos_happen(s, &prng);
         story_wait(s, (double)chaos_below(&prng, 4000) / 1000);
         good = in_order(s);
+        story_audit(s);
         story_forget(s);
     }
     heal(s);

@@ -175,6 +175,7 @@ static void record(uint64_t seed, struct buf *text)
         add_decisions(s, last, text);
         story_forget(s);
         world_happen(s, &prng);
+        story_audit(s);
         story_wait(s, (double)chaos_below(&prng, 30000) / 1000);
     }
     buf_add_text(text, s->trace);

@@ -332,3 +332,70 @@ TEST(plan_table, where_the_primary_eni_stands_in_a_read_does_not_matter)
     story_saw(s, "attach n1 subnet-b ips=5 index=1 waiting");
     story_end(s);
 }
+
+/* Its subnet is low and gives what the pod needs: an agent that works takes it. */
+TEST(plan_table, an_agent_that_is_not_ready_is_not_waited_for)
+{
+    static const char *const given[] = { "attach n1 subnet-b ips=5 index=2 waiting",
+                                         "attach n1 subnet-b ips=0 index=2 forecast" };
+
+    for (uint32_t ready = 0; ready < COUNT(given); ready++) {
+        struct story *s = story_one("t3.medium", 3, 3, 0);
+        story_pods(s, "n1", 3, 1);
+        s->holds = true;
+        story_go(s);
+        story_agent_pod(s, "n1", false);
+        if (ready) {
+            story_agent_pod(s, "n1", true);
+        }
+        story_saw_nothing(s);
+        story_free(s, "b", 200);
+        story_saw(s, given[ready]);
+        story_end(s);
+    }
+}
+
+TEST(plan_table, a_prefix_eni_is_mended_with_what_it_has)
+{
+    struct story *s = story_one("t3.medium", 0, 200, 200);
+    struct story_eni *eni = story_eni(s, "n1", "b", 1, 0, 3);
+
+    s->agent.prefix_delegation = true;
+    s->holds = true;
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    eni->delete_on_termination = false;
+    story_go(s);
+    story_saw(s, "attach n1 subnet-b prefixes=3 index=1 refresh eni-n1-agent-1");
+    story_end(s);
+}
+
+TEST(plan_table, a_subnet_that_is_larger_than_its_map_is_not_mapped)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    s->agent.prefix_delegation = true;
+    s->subnets[1].bits = 16; /* and begins a /24 after a multiple of it */
+    story_go(s);
+    story_sweep(s);
+    expect(s->planner->subnets[0].mapped);
+    expect(!s->planner->subnets[1].mapped);
+    story_end(s);
+}
+
+TEST(plan_table, a_sweep_that_is_under_way_is_given_fifteen_seconds_before_another_is_asked_for)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct plan_event settings = { .kind = PLAN_AGENT };
+
+    story_go(s);
+    s->deaf = true;
+    s->now_ns += 100 * STORY_S;
+    s->planner->sweep_sent_ns = s->now_ns; /* not answered yet */
+    s->agent.prefix_delegation = true;
+    settings.agent = s->agent;
+    story_step(s, &settings);
+    story_subnet(s, "c", 200);
+    story_read(s);
+    expect_u64(s->planner->sweep_due_ns, s->now_ns + 15 * STORY_S);
+    story_end(s);
+}
