@@ -141,8 +141,11 @@ static struct plan_want want_early(const struct planner *p, const struct node_ro
                                    const struct view *v, enum plan_decision_kind otherwise)
 {
     if (v->coming_enis > 0) {
-        return nothing(
-            on_its_way(p, node)); /* one after the other: the next when this one is adopted */
+        otherwise = on_its_way(p, node);
+        if (node->agent_ready) {
+            return nothing(otherwise); /* one after the other: the next when this one is adopted */
+        }
+        /* What is attached when its agent starts is found at once, later only when it looks. */
     }
     if (node_is_ahead(v) || node->unschedulable || !node_keeps_early(p, node, v)) {
         return nothing(otherwise);

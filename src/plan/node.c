@@ -80,6 +80,12 @@ static bool is_listed(const struct node_row *node, const struct order *order)
     return false;
 }
 
+/* An ENI is under way that no read has shown. */
+static bool is_coming(const struct node_row *node, const struct order *order)
+{
+    return order->kind == ORDER_ATTACH && !order->over && !order->listed && !is_listed(node, order);
+}
+
 static void count_enis(const struct planner *p, const struct node_row *node, struct view *v)
 {
     for (uint32_t i = 0; i < node->eni_count; i++) {
@@ -102,16 +108,12 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
     }
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
-        if (order->over) {
-            continue;
-        }
-        if (order->kind == ORDER_ASSIGN) {
-            v->coming += addresses_on(v, order->ips, order->prefixes);
-        } else if (!order->listed && !is_listed(node, order)) {
-            v->slots_used++;
-            v->coming_enis++;
+        bool comes = is_coming(node, order);
+        if (comes || (order->kind == ORDER_ASSIGN && !order->over)) {
             v->coming += addresses_on(v, order->ips, order->prefixes);
         }
+        v->slots_used += comes;
+        v->coming_enis += comes;
     }
 }
 
@@ -315,9 +317,9 @@ static bool lasts(const struct planner *p, const struct node_row *node, uint32_t
     return subnet != NONE && p->subnets[subnet].known && !subnet_leaving(p, node->pool, subnet);
 }
 
-/* Addresses that may still be added to ENIs in subnets that last; asked when none is on its way.
- * What the agent moves from here to `addresses` leaves the sum as it was: a count of some
- * minutes ago still tells how far the node can go. */
+/* Addresses that may still be added to ENIs in subnets that last, also to those under way. What the
+ * agent moves from here to `addresses` leaves the sum as it was: a count of some minutes ago still
+ * tells how far the node can go. */
 static uint32_t lasting_room(const struct planner *p, const struct node_row *node,
                              const struct view *v)
 {
@@ -328,6 +330,12 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
         uint32_t used = (uint32_t)eni->ips + eni->prefixes;
         if (node_eligible(p, node, eni) && used < v->k && lasts(p, node, eni->subnet)) {
             slots += v->k - used;
+        }
+    }
+    for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
+        const struct order *order = &p->orders[i];
+        if (is_coming(node, order) && lasts(p, node, order->subnet)) {
+            slots += v->k - least(v->k, order->ips + order->prefixes);
         }
     }
     return slots * v->unit;

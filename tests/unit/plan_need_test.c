@@ -84,6 +84,41 @@ TEST(plan_need, gives_a_small_node_another_bare_eni_when_the_first_is_adopted)
     story_end(s);
 }
 
+/* What is attached before the agent starts it finds at once, later only when it looks again, a
+ * minute and more after that: pods come within a second of its start. */
+TEST(plan_need, gives_a_node_whose_agent_starts_all_that_it_may_grow_into_at_once)
+{
+    struct story *s = story_one("m5.xlarge", 1, 0, 200);
+
+    s->nodes[0].node.max_pods = 58;
+    story_go(s);
+    story_agent_pod(s, "n1", false);
+    story_wait(s, 1);
+    require(s->order_count == 3);
+    expect_u64(s->orders[0].action.attach.ips, 13); /* warm, with the one that it has */
+    for (uint32_t i = 0; i < 3; i++) {
+        expect_text(s->orders[i].action.attach.subnet.text, "subnet-b");
+        expect_u64(s->orders[i].action.attach.device_index, 3 - i);
+        expect_u64(s->orders[i].action.attach.ips, i == 0 ? 13 : 0);
+    }
+    story_wait(s, 200);
+    expect_u64(s->order_count, 3);
+    story_end(s);
+}
+
+TEST(plan_need, gives_a_node_whose_agent_starts_no_more_than_its_pods_could_fill)
+{
+    struct story *s = story_one("m5.4xlarge", 1, 0, 200);
+
+    s->nodes[0].node.max_pods = 110;
+    story_go(s);
+    story_agent_pod(s, "n1", false);
+    story_wait(s, 1);
+    /* 29 addresses, and three times room for 29; four of its eight slots stay free. */
+    expect_u64(s->order_count, 4);
+    story_end(s);
+}
+
 TEST(plan_need, a_node_whose_pods_fit_is_ahead_with_one_bare_eni)
 {
     struct story *s = story_one("m5.xlarge", 14, 24, 200);
@@ -553,10 +588,11 @@ TEST(plan_modes, custom_networking_uses_the_eniconfigs_groups_and_ignores_the_pr
     story_go(s);
     story_agent_pod(s, "n1", false); /* it crash-loops for want of an ENI */
     story_wait(s, 1);
-    require(s->order_count == 1);
+    require(s->order_count == 2);
     expect_text(s->orders[0].action.attach.subnet.text, "subnet-b");
     expect_u64(s->orders[0].action.attach.ips, 5);
     expect_text(s->orders[0].action.attach.groups[0].text, "sg-pods");
+    expect_u64(s->orders[1].action.attach.ips, 0); /* to grow into, as long as it is not back */
     story_end(s);
 }
 
