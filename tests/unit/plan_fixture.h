@@ -75,7 +75,7 @@ struct story {
     struct planner *planner;
     struct plan_config config;
     struct arena arena;
-    uint64_t now_ns, wall_ns;
+    uint64_t now_ns, wall_ns, began_ns; /* began: for what is shown */
     struct agent_settings agent;
     struct story_subnet subnets[STORY_MANY];
     struct story_eni enis[STORY_ORDERS];

@@ -14,7 +14,7 @@ struct story *story_begin(void)
     struct story *s = mem_zeroed(1, sizeof(*s));
 
     arena_init(&s->arena);
-    s->now_ns = 1000 * STORY_S;
+    s->now_ns = s->began_ns = 1000 * STORY_S;
     s->wall_ns = UINT64_C(1700000000) * STORY_S;
     s->config = (struct plan_config){ .seed = 1, .cluster_name = SLICE("demo") };
     agent_settings_default(&s->agent);

@@ -147,7 +147,7 @@ static void add_time(const struct story *s, struct buf *text)
     uint64_t at_ns = plan_deadline_ns(s->planner);
     uint64_t in_ms = at_ns < s->now_ns ? 0 : (at_ns - s->now_ns) / (STORY_S / 1000);
 
-    buf_addf(text, "-- %u, call %u, next in ", (unsigned)((s->now_ns - 1000 * STORY_S) / STORY_S),
+    buf_addf(text, "-- %u, call %u, next in ", (unsigned)((s->now_ns - s->began_ns) / STORY_S),
              s->ticks);
     if (at_ns == UINT64_MAX) {
         buf_add_text(text, "no time\n");

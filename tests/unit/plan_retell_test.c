@@ -81,7 +81,7 @@ static void note_status(struct story *s, const struct pool_status *status)
 void story_retell_begin(struct story *s, const struct plan_actions *out)
 {
     if (s->show_all && out->count + out->log_count > 0) {
-        uint64_t at_ms = (s->now_ns - 1000 * STORY_S) / (STORY_S / 1000);
+        uint64_t at_ms = (s->now_ns - s->began_ns) / (STORY_S / 1000);
         story_note(s, "@ %u.%03u", (unsigned)(at_ms / 1000), (unsigned)(at_ms % 1000));
     }
 }

@@ -399,3 +399,75 @@ TEST(plan_table, a_sweep_that_is_under_way_is_given_fifteen_seconds_before_anoth
     expect_u64(s->planner->sweep_due_ns, s->now_ns + 15 * STORY_S);
     story_end(s);
 }
+
+TEST(plan_table, a_refusal_of_blocks_is_confirmed_by_a_map_without_one_and_by_no_other)
+{
+    for (uint32_t blocks = 0; blocks < 3; blocks++) {
+        struct story *s = story_one("t3.medium", 5, 200, 200);
+        s->agent.prefix_delegation = true;
+        s->subnets[1].bits = 26; /* of four blocks two are whole */
+        s->subnets[1].base &= ~UINT32_C(63);
+        story_go(s);
+        struct subnet_row *subnet = &s->planner->subnets[1];
+        subnet->refused_blocks = true;
+        subnet->refused_blocks_ns = s->now_ns;
+        subnet->refused_blocks_until_ns = s->now_ns + UINT64_C(1000) * STORY_S;
+        struct story_eni *others = story_eni(s, "n1", "b", 3, 2 - blocks, 0);
+        others->instance = story_id("i-stranger");
+        others->primary_ip = s->subnets[1].base + 8; /* in the first one */
+        others->ips[0] = s->subnets[1].base + 20;
+        others->ips[1] = s->subnets[1].base + 40;
+        s->now_ns += STORY_S;
+        story_sweep(s);
+        expect_u64(subnet->blocks, blocks);
+        expect_u64(subnet->refused_blocks_ns, s->now_ns - (blocks > 0 ? STORY_S : 0));
+        story_end(s);
+    }
+}
+
+TEST(plan_table, what_is_told_again_and_again_fills_no_memory)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct plan_event cloud = { .kind = PLAN_CLOUD };
+    struct plan_event settings = { .kind = PLAN_AGENT, .agent = s->agent };
+    size_t total[2] = { 0 };
+
+    cloud.cloud.code = CLOUD_THROTTLED;
+    cloud.cloud.operation = cloud.cloud.message = SLICE("DescribeSubnets");
+    story_go(s);
+    for (int i = 0; i < 40; i++) {
+        story_step(s, &cloud);
+        story_step(s, &settings);
+        story_send_pool(s, "default");
+        const struct planner *p = s->planner;
+        total[i > 0] = p->arena.total + p->cloud_arena.total + p->agent_arena.total +
+                       p->pools[0].arena.total;
+    }
+    expect_u64(total[1], total[0]);
+    story_end(s);
+}
+
+TEST(plan_table, on_a_machine_that_has_just_booted_all_is_as_on_any_other)
+{
+    static const uint64_t starts_ns[] = { 1, 2, STORY_S, 1000 * STORY_S };
+
+    for (size_t i = 0; i < COUNT(starts_ns); i++) {
+        struct story *s = story_needy();
+        s->now_ns = s->began_ns = starts_ns[i];
+        story_go(s);
+        story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting");
+        story_wait(s, 1);
+        story_saw(s, "ENIPreAttached");
+        story_pods(s, "n1", 10, 0);
+        story_enis(s, "n1");
+        story_pods(s, "n1", 8, 0);
+        struct plan_event tick = { .kind = PLAN_TICK };
+        s->now_ns += COOLING_NS;
+        story_step(s, &tick);
+        expect_u64(node_cooling(s->planner, &s->planner->nodes[0]), 2);
+        s->now_ns += COOLING_NS;
+        story_step(s, &tick);
+        expect_u64(node_cooling(s->planner, &s->planner->nodes[0]), 0);
+        story_end(s);
+    }
+}

@@ -118,6 +118,9 @@ struct story *world_cluster(struct prng *prng)
 {
     struct story *s = chaos_cluster(prng);
 
+    if (one_in(prng, 2)) {
+        s->now_ns = s->began_ns = 2; /* the machine has just booted */
+    }
     set_agent(s, prng);
     set_pool(&s->pools[0], prng);
     for (uint32_t i = 0; i < CHAOS_SUBNETS; i++) {
