@@ -506,7 +506,7 @@ static void want_it(struct planner *p, uint32_t handle, const struct view *v,
         node->need_ns = p->now_ns;
     }
     node->urgency = (uint8_t)want->urgency;
-    p->zones[node->zone].sizes |= UINT64_C(1) << (want->slots + 1 < 63 ? want->slots + 1 : 63);
+    subnet_watch_size(p, node->zone, want->slots + 1);
     if (!place(p, handle, v, want, &choice)) {
         return;
     }
@@ -617,7 +617,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     node->low = v.low;
     node->can_grow = v.can_grow_later;
     node->stall_in_s = node_stall_in_s(p, node, &v);
-    p->zones[node->zone].sizes |= UINT64_C(1) << (v.k + 1 < 63 ? v.k + 1 : 63);
+    subnet_watch_size(p, node->zone, v.k + 1);
     struct plan_want want = want_of(p, node, &v);
     node->want = (uint8_t)want.want;
     if (want.want == WANT_NOTHING) {

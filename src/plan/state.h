@@ -119,7 +119,6 @@ enum {
 
 struct pool_condition {
     enum condition_value value;
-    const char *reason;
     uint64_t since_wall_ns;
 };
 
@@ -442,6 +441,11 @@ void subnet_refused(struct planner *p, uint32_t subnet, enum cloud_code code, bo
 /* Has anything that others depend on crossed a line? Marks them. Call after each change of a
  * subnet's numbers. */
 void subnet_settle(struct planner *p, uint32_t subnet);
+/* A node of the zone is to be decided anew when a subnet comes to have n addresses or blocks, or no
+ * longer has them. */
+void subnet_watch_size(struct planner *p, uint32_t zone, uint32_t n);
+/* Which of these lie between two counts: above the smaller, up to the larger one. */
+uint64_t subnet_sizes_between(uint32_t a, uint32_t b);
 bool subnet_dying(const struct planner *p, uint32_t pool, uint32_t subnet);
 bool subnet_leaving(const struct planner *p, uint32_t pool, uint32_t subnet);
 bool subnet_ending(const struct planner *p, uint32_t pool, uint32_t subnet);

@@ -340,7 +340,6 @@ static void add_conditions(struct planner *p, struct pool_row *row, struct pool_
             kept->value = c[i].value;
             kept->since_wall_ns = p->wall_ns;
         }
-        kept->reason = c[i].reason;
         c[i].since_wall_ns = kept->since_wall_ns;
     }
 }

@@ -214,14 +214,24 @@ static void settle_link(struct planner *p, uint32_t pool, uint32_t subnet)
     dirty_group(p, pool, s->zone);
 }
 
-/* Bits of the sizes from `low` (exclusive) to `high`. */
-static uint64_t sizes_between(uint32_t low, uint32_t high)
-{
-    enum { LAST = 63 };
-    uint64_t upto_high = high >= LAST ? UINT64_MAX : (UINT64_C(2) << high) - 1;
-    uint64_t upto_low = low >= LAST ? UINT64_MAX >> 1 : (UINT64_C(2) << low) - 1;
+/* Sizes are bits of 64; the last one stands for all that are larger, too. */
+enum { LAST_SIZE = 63 };
 
-    return high > low ? upto_high & ~upto_low : 0;
+static uint64_t sizes_up_to(uint32_t n)
+{
+    return n < LAST_SIZE ? (UINT64_C(2) << n) - 1 : UINT64_MAX;
+}
+
+uint64_t subnet_sizes_between(uint32_t a, uint32_t b)
+{
+    uint64_t between = sizes_up_to(a) ^ sizes_up_to(b);
+
+    return a != b && a >= LAST_SIZE && b >= LAST_SIZE ? UINT64_C(1) << LAST_SIZE : between;
+}
+
+void subnet_watch_size(struct planner *p, uint32_t zone, uint32_t n)
+{
+    p->zones[zone].sizes |= UINT64_C(1) << (n < LAST_SIZE ? n : LAST_SIZE);
 }
 
 void subnet_settle(struct planner *p, uint32_t subnet)
@@ -240,9 +250,8 @@ void subnet_settle(struct planner *p, uint32_t subnet)
     struct zone_row *zone = &p->zones[s->zone];
     uint32_t free = subnet_free(s);
     uint32_t blocks = subnet_blocks(s);
-    uint64_t crossed = sizes_between(free, s->seen_free) | sizes_between(s->seen_free, free) |
-                       sizes_between(blocks, s->seen_blocks) |
-                       sizes_between(s->seen_blocks, blocks);
+    uint64_t crossed = subnet_sizes_between(free, s->seen_free) |
+                       subnet_sizes_between(blocks, s->seen_blocks);
     bool more = free > s->seen_free || blocks > s->seen_blocks;
     s->seen_free = free;
     s->seen_blocks = blocks;

@@ -81,6 +81,42 @@ TEST(plan_numbers, a_forecast_rests_on_the_slower_trend_and_reaches_a_day)
     expect_u64(subnet_exhausted_in_s(&calm), FORECAST_NEVER_S);
 }
 
+TEST(plan_numbers, a_count_crosses_the_sizes_above_the_smaller_and_up_to_the_larger_one)
+{
+    const uint64_t one = 1;
+    const struct {
+        uint32_t a, b;
+        uint64_t sizes;
+    } rows[] = {
+        { 0, 0, 0 },
+        { 0, 1, one << 1 },
+        { 3, 5, one << 4 | one << 5 },
+        { 61, 62, one << 62 },
+        { 62, 62, 0 },
+        { 62, 63, one << 63 },
+        { 63, 63, 0 },
+        { 63, 64, one << 63 },
+        { 100, 200, one << 63 },
+        { 100, 100, 0 },
+        { 61, 100, one << 62 | one << 63 },
+        { 0, 100, UINT64_MAX - 1 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        expect_u64(subnet_sizes_between(rows[i].a, rows[i].b), rows[i].sizes);
+        expect_u64(subnet_sizes_between(rows[i].b, rows[i].a), rows[i].sizes);
+    }
+    struct zone_row zone = { .sizes = one << 5 };
+    struct planner p = { .zones = &zone };
+    subnet_watch_size(&p, 0, 0);
+    subnet_watch_size(&p, 0, 62);
+    subnet_watch_size(&p, 0, 63);
+    expect_u64(zone.sizes, one | one << 5 | one << 62 | one << 63);
+    zone.sizes = 0;
+    subnet_watch_size(&p, 0, 1000);
+    expect_u64(zone.sizes, one << 63);
+}
+
 /* ---- how much a node is given ---- */
 
 struct wanted {

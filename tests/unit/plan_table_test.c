@@ -471,3 +471,14 @@ TEST(plan_table, on_a_machine_that_has_just_booted_all_is_as_on_any_other)
         story_end(s);
     }
 }
+
+/* What a whole ENI takes, with its own address; and what is wanted of one. */
+TEST(plan_table, a_node_is_decided_anew_when_a_subnet_comes_to_have_what_it_wants)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+
+    story_pods(s, "n1", 2, 0); /* three are free, five are wanted */
+    story_go(s);
+    expect_u64(s->planner->zones[0].sizes, UINT64_C(1) << 6 | UINT64_C(1) << 3);
+    story_end(s);
+}
