@@ -2,7 +2,7 @@
  * The planner's arithmetic at its edges: what subnets have, how much a node is given, when it runs
  * short. Each line of a table says what its numbers mean.
  */
-#include "test.h"
+#include "plan_fixture.h"
 
 #include "plan/state.h"
 
@@ -385,4 +385,221 @@ TEST(plan_numbers, a_node_stalls_when_its_addresses_are_used_up_and_its_subnets_
     expect_u64(stalls_in(v, 0.5F, 50), FORECAST_NEVER_S);
     v = (struct view){ .left = 10, .will_grow = true };
     expect_u64(stalls_in(v, 0.5F, 50), FORECAST_NEVER_S);
+}
+
+/* ---- how a subnet goes on ---- */
+
+/* A pool with a lead of two minutes and this limit of attaches a minute, b with so many free, and
+ * so many nodes. */
+static struct story *foreseen(uint32_t nodes, uint32_t attach_per_minute)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    s->pools[0].low = (struct amount){ 1, false };
+    s->pools[0].attach_per_minute = attach_per_minute;
+    s->deaf = true;
+    story_go(s);
+    s->planner->subnets[1].available = 100;
+    s->planner->listed_count = nodes; /* put back below */
+    return s;
+}
+
+static void forget(struct story *s)
+{
+    s->planner->listed_count = 1;
+    story_end(s);
+}
+
+static const struct link *link_when_it_ends_in(struct story *s, uint32_t seconds)
+{
+    struct subnet_row *b = &s->planner->subnets[1];
+
+    b->available = seconds;
+    b->fast_per_s = b->slow_per_s = 1;
+    b->declining_ns = SECOND_NS;
+    b->declined_ns = MINUTE_NS;
+    subnet_settle(s->planner, 1);
+    return &s->planner->pools[0].links[1];
+}
+
+TEST(plan_numbers, a_subnet_is_dying_within_the_lead_and_averted_at_half_as_much_again)
+{
+    struct story *s = foreseen(1, 0);
+
+    expect(!link_when_it_ends_in(s, 121)->dying);
+    expect(link_when_it_ends_in(s, 120)->dying);
+    expect(link_when_it_ends_in(s, 180)->dying);
+    expect(!link_when_it_ends_in(s, 181)->dying);
+    expect(!link_when_it_ends_in(s, 76)->ending);
+    expect(link_when_it_ends_in(s, 75)->ending);
+    expect(link_when_it_ends_in(s, 112)->ending);
+    expect(!link_when_it_ends_in(s, 113)->ending);
+    expect(link_when_it_ends_in(s, 180)->leaving); /* dying is */
+    forget(s);
+}
+
+static bool is_left(struct story *s, double long_per_s)
+{
+    struct subnet_row *b = &s->planner->subnets[1];
+
+    b->long_per_s = long_per_s;
+    subnet_settle(s->planner, 1);
+    return s->planner->pools[0].links[1].leaving;
+}
+
+TEST(plan_numbers, a_subnet_is_left_as_early_as_reaching_every_node_takes)
+{
+    struct story *s = foreseen(500, 0); /* at 5 in 3 seconds: 300 s, and the lead of 120 s */
+
+    expect(!is_left(s, 100.0 / 420));
+    expect(is_left(s, 100.1 / 420));
+    expect(is_left(s, 100.1 / 630)); /* half as much again */
+    expect(!is_left(s, 100.0 / 630));
+    forget(s);
+    s = foreseen(500, 60); /* at one a second: 500 s */
+    expect(!is_left(s, 100.0 / 620));
+    expect(is_left(s, 100.1 / 620));
+    forget(s);
+    s = foreseen(500, 101); /* faster than EC2 allows */
+    expect(!is_left(s, 100.0 / 420));
+    expect(is_left(s, 100.1 / 420));
+    forget(s);
+    s = foreseen(200, 0); /* 120 s: not longer than the lead */
+    expect(!is_left(s, 1000));
+    forget(s);
+    s = foreseen(202, 0);
+    expect(is_left(s, 1000));
+    forget(s);
+    s = foreseen(100000, 0); /* an hour at most */
+    expect(!is_left(s, 100.0 / 3720));
+    expect(is_left(s, 100.1 / 3720));
+    forget(s);
+}
+
+static void about(double is, double wanted, int line)
+{
+    if (is < wanted - 1e-6 || is > wanted + 1e-6) {
+        test_fail_at(__FILE__, line, "%f instead of %f", is, wanted);
+    }
+}
+
+TEST(plan_numbers, rates_follow_what_others_take)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    const struct subnet_row *b = NULL;
+
+    s->deaf = true;
+    story_go(s);
+    b = &s->planner->subnets[1];
+    s->now_ns += 10 * SECOND_NS;
+    story_free(s, "b", 190);
+    about(b->fast_per_s, 10.0 / 30, __LINE__);
+    about(b->slow_per_s, 10.0 / 130, __LINE__);
+    about(b->long_per_s, 10.0 / 610, __LINE__);
+    expect_u64(b->declining_ns, s->now_ns);
+    s->planner->subnets[1].own_taken = 4;
+    s->now_ns += 10 * SECOND_NS;
+    story_free(s, "b", 184);
+    about(b->fast_per_s, (10.0 / 30 * 20 + 2) / 30, __LINE__);
+    about(b->slow_per_s, (10.0 / 130 * 120 + 2) / 130, __LINE__);
+    about(b->long_per_s, (10.0 / 610 * 600 + 2) / 610, __LINE__);
+    expect_u64(b->own_taken, 0);
+    expect_u64(b->declining_ns, s->now_ns - 10 * SECOND_NS);
+    uint64_t declined_ns = s->now_ns;
+    s->now_ns += 10 * SECOND_NS;
+    story_free(s, "b", 184);
+    expect_u64(b->declined_ns, declined_ns);
+    s->now_ns += SECOND_NS;
+    story_free(s, "b", 1000); /* a recovery hides no decline that follows */
+    about(b->fast_per_s, -0.5, __LINE__);
+    about(b->slow_per_s, -0.1, __LINE__);
+    about(b->long_per_s, -0.1, __LINE__);
+    expect_u64(b->declined_ns, declined_ns);
+    story_end(s);
+}
+
+TEST(plan_numbers, a_subnets_state_follows_its_watermarks_and_the_reserve)
+{
+    static const struct {
+        uint32_t free;
+        enum subnet_state state;
+    } rows[] = {
+        { 200, SUBNET_Healthy }, { 25, SUBNET_Healthy },  { 24, SUBNET_Low },
+        { 49, SUBNET_Low },      { 50, SUBNET_Healthy },  { 1, SUBNET_Low },
+        { 0, SUBNET_Exhausted }, { 8, SUBNET_Exhausted }, { 9, SUBNET_Low },
+        { 8, SUBNET_Low },       { 0, SUBNET_Exhausted }, { 49, SUBNET_Low },
+        { 0, SUBNET_Exhausted }, { 50, SUBNET_Healthy },
+    };
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    s->pools[0].low = (struct amount){ 25, false };
+    s->pools[0].high = (struct amount){ 50, false };
+    s->deaf = true;
+    story_go(s);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        story_free(s, "b", rows[i].free);
+        if (subnet_state_of(s->planner, 0, 1) != rows[i].state) {
+            test_fail("line %u, %u free: %s", (unsigned)i + 1, rows[i].free,
+                      subnet_state_name(subnet_state_of(s->planner, 0, 1)));
+        }
+    }
+    story_end(s);
+}
+
+/* ---- how often subnets are read ---- */
+
+static uint32_t pace_at(double fast_per_s, uint32_t free, uint32_t low)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct plan_event tick = { .kind = PLAN_TICK };
+
+    s->pools[0].low = s->pools[0].high = (struct amount){ low, false };
+    s->deaf = true;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    struct subnet_row *b = &s->planner->subnets[1];
+    b->available = free;
+    subnet_settle(s->planner, 1);
+    b->fast_per_s = fast_per_s;
+    s->planner->pace_asked_ns = 0;
+    s->planner->pace_ms = 0;
+    story_step(s, &tick);
+    uint32_t pace_ms = s->planner->pace_ms;
+    story_end(s);
+    return pace_ms;
+}
+
+TEST(plan_numbers, reads_are_as_frequent_as_what_may_happen_asks)
+{
+    expect_u64(pace_at(0, 100, 1), 30000);
+    expect_u64(pace_at(0.02, 100, 1), 30000);
+    expect_u64(pace_at(0.021, 100, 1), 10000);
+    expect_u64(pace_at(0.27, 100, 1), 10000); /* three times the lead of 120 s: 97 */
+    expect_u64(pace_at(0.28, 100, 1), 2000);  /* 100.8 */
+    expect_u64(pace_at(0, 100, 101), 10000);
+    expect_u64(pace_at(0, 100, 100), 30000);
+    expect_u64(pace_at(1, 0, 1), 10000); /* nothing is left to watch */
+}
+
+/* ---- how fast pods come ---- */
+
+TEST(plan_numbers, pods_a_second_are_counted_over_about_a_minute)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    s->deaf = true;
+    story_pods(s, "n1", 3, 0);
+    story_go(s);
+    const struct node_row *node = &s->planner->nodes[0];
+    about((double)node->pods_per_s, 0, __LINE__); /* that was a state */
+    s->now_ns += 30 * SECOND_NS;
+    story_pods(s, "n1", 3, 2);
+    about((double)node->pods_per_s, 2.0 / 90, __LINE__);
+    s->now_ns += 30 * SECOND_NS;
+    story_pods(s, "n1", 5, 0); /* the same pods */
+    about((double)node->pods_per_s, 2.0 / 90 * 60 / 90, __LINE__);
+    s->now_ns += 30 * SECOND_NS;
+    story_pods(s, "n1", 1, 0);
+    about((double)node->pods_per_s, 2.0 / 90 * 60 / 90 * 60 / 90, __LINE__);
+    story_end(s);
 }

@@ -482,3 +482,101 @@ TEST(plan_table, a_node_is_decided_anew_when_a_subnet_comes_to_have_what_it_want
     expect_u64(s->planner->zones[0].sizes, UINT64_C(1) << 6 | UINT64_C(1) << 3);
     story_end(s);
 }
+
+/* ---- turns ---- */
+
+static uint32_t orders_at_once(uint32_t nodes, uint32_t waiting)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+
+    s->subnets[1].bits = 16;
+    s->subnets[1].base = 0x0a010000U;
+    story_pods(s, "n1", 5, waiting);
+    for (uint32_t i = 1; i < nodes; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%u", i);
+        story_node(s, name, "t3.medium", "a", 5);
+        story_pods(s, name, 5, waiting);
+    }
+    s->holds = true;
+    story_go(s);
+    story_forget(s);
+    story_free(s, "b", 60000);
+    uint32_t orders = story_count(s, "attach ");
+    story_end(s);
+    return orders;
+}
+
+TEST(plan_table, so_many_orders_are_under_way_at_once)
+{
+    expect_u64(orders_at_once(64, 1), 64);
+    expect_u64(orders_at_once(66, 1), 64);
+    expect_u64(orders_at_once(16, 0), 16);
+    expect_u64(orders_at_once(18, 0), 16);
+}
+
+TEST(plan_table, pods_that_wait_go_first_then_who_stalls_soonest_then_who_may_some_day)
+{
+    static const char *const order[] = { "attach n4 ", "attach n3 ", "attach n2 ", "attach n5 ",
+                                         "attach n1 " };
+    static const char *const others[] = { "n2", "n3", "n4", "n5" };
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+    size_t last = 0;
+
+    for (size_t i = 0; i < COUNT(others); i++) {
+        story_node(s, others[i], "t3.medium", "a", 5);
+    }
+    story_pods(s, "n1", 0, 0); /* none is missing: one ahead of need */
+    story_pods(s, "n2", 1, 0);
+    story_pods(s, "n3", 1, 0);
+    story_pods(s, "n4", 5, 1);
+    story_pods(s, "n5", 1, 0);
+    s->holds = true;
+    story_go(s);
+    s->planner->nodes[1].pods_per_s = 0.4F; /* 10 s */
+    s->planner->nodes[2].pods_per_s = 0.5F; /* 8 s */
+    story_forget(s);
+    story_free(s, "b", 200);
+    for (size_t i = 0; i < COUNT(order); i++) {
+        const char *at = strstr(s->trace, order[i]);
+        require(at != NULL);
+        expect((size_t)(at - s->trace) >= last);
+        last = (size_t)(at - s->trace);
+    }
+    story_end(s);
+}
+
+TEST(plan_table, of_subnets_that_are_alike_the_first_gives_what_is_less_than_wanted)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 12);
+
+    story_subnet(s, "c", 12);
+    story_subnet(s, "d", 11);
+    s->pools[0].low = (struct amount){ 0, false };
+    story_pods(s, "n1", 5, 5);
+    story_go(s);
+    story_saw(s, "attach n1 subnet-b ips=3 index=2 waiting");
+    story_end(s);
+}
+
+TEST(plan_table, limits_of_a_type_are_known_when_both_are)
+{
+    static const struct {
+        uint32_t enis, ips;
+        bool known;
+    } rows[] = {
+        { 0, 5, false }, { 5, 0, false }, { 0, 0, false }, { 1, 1, true }, { 2, 6, true }
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_one("x9.odd", 5, 0, 200);
+        struct plan_event type = { .kind = PLAN_TYPE };
+        story_go(s);
+        type.type = (struct instance_type){ .name = SLICE("x9.odd"),
+                                            .enis = rows[i].enis,
+                                            .ips_per_eni = rows[i].ips };
+        story_step(s, &type);
+        expect_u64(story_kind(s, "n1") != PLAN_DECISION_Incomplete, rows[i].known);
+        story_end(s);
+    }
+}
