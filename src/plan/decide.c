@@ -122,7 +122,7 @@ static bool hands_back(const struct planner *p, const struct node_row *node, con
     }
     if (v->waiting > 0 && v->short_now) {
         /* Nor what its agent gets meanwhile: the last address of a subnet, or one that rested. */
-        return v->mode == MODE_IP && p->now_ns - node->waiting_ns < STUCK_NS;
+        return v->mode == MODE_IP && p->now_ns - node->waiting_ns < ELSEWHERE_NS;
     }
     return v->mode == MODE_IP || v->left > 0;
 }
@@ -576,6 +576,8 @@ static void follow_stuck(struct planner *p, struct node_row *node, const struct 
     } else if (node->could_ns == 0 || node->holding > node->could_holding) {
         node->could_ns = p->now_ns;
         node->could_holding = node->holding;
+    } else if (node->holding < node->could_holding && p->now_ns < node->hand_back_ns) {
+        node->could_holding = node->holding; /* whoever gets what these pods left is served, too */
     }
 }
 
@@ -635,7 +637,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     }
     look_after(p, handle, &v);
     if (node->kind == PLAN_DECISION_HandedBack) {
-        uint64_t soon_ns = node->waiting_ns + STUCK_NS;
+        uint64_t soon_ns = node->waiting_ns + ELSEWHERE_NS;
         plan_wake(p, handle, soon_ns > p->now_ns ? soon_ns : node->hand_back_ns);
     }
     count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));

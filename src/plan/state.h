@@ -29,6 +29,9 @@
 #define UNSEEN_NS (65 * SECOND_NS)
 /* An agent that could get on has done so by then. */
 #define STUCK_NS (20 * SECOND_NS)
+/* An agent that has freed what came finds addresses elsewhere: those that pods leave rest for 30 s,
+ * and pods ask again each 10 to 15 s. Ours would come later, by adoption, and be freed again. */
+#define ELSEWHERE_NS (45 * SECOND_NS)
 /* An attach has long ended then, unless EC2 is slow or throttles. */
 #define SOON_NS (5 * SECOND_NS)
 /* The agent lets an address that a pod has left rest for 30 s; pods ask again each 10 to 15 s. */

@@ -127,6 +127,25 @@ TEST(plan_result, a_long_creation_gives_its_debit_back_and_goes_on)
     story_end(s);
 }
 
+TEST(plan_result, what_was_made_and_counted_is_not_given_back_when_its_pool_is_paused)
+{
+    struct story *s = needy();
+
+    story_go(s);
+    story_ends(s, CLOUD_CREATED, CLOUD_OK, "eni-made");
+    story_wait(s, 12);
+    expect_u64(plan_in_flight(s->planner), 0); /* a read has included it */
+    s->pools[0].paused = true;
+    story_send_pool(s, "default");
+    uint32_t sweeps = s->sweeps;
+    story_ends(s, CLOUD_FAILED, CLOUD_UNAVAILABLE, "eni-made"); /* attached or not: who knows */
+    story_wait(s, 31);
+    expect_u64(plan_in_flight(s->planner), 0);
+    expect(s->sweeps > sweeps);
+    expect(!story_order(s));
+    story_end(s);
+}
+
 TEST(plan_result, of_a_node_that_is_gone_is_taken_all_the_same)
 {
     static const enum cloud_code codes[] = { CLOUD_INDEX_IN_USE, CLOUD_INSTANCE_STATE,

@@ -333,13 +333,13 @@ TEST(plan_hand_back, what_the_agent_had_filled_and_freed_comes_with_all_that_it_
     }
 }
 
-TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_twenty_seconds_to_help_itself)
+TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_forty_five_seconds_to_help_itself)
 {
     struct story *s = handed_back_warm_ip();
 
     story_pods(s, "n1", 5, 1);
     story_is(s, "n1", PLAN_DECISION_HandedBack);
-    story_wait(s, 18);
+    story_wait(s, 43);
     story_saw_nothing(s);
     story_wait(s, 3);
     story_saw(s,
@@ -373,6 +373,25 @@ TEST(plan_hand_back, an_agent_that_could_get_on_is_believed_for_longer)
     story_wait(s, 10);
     story_saw(s, "attach n1 subnet-");
     story_end(s);
+}
+
+TEST(plan_hand_back, an_agent_that_serves_one_pod_with_what_another_left_gets_on)
+{
+    for (uint32_t served = 0; served <= 1; served++) {
+        struct story *s = story_one("t3.medium", 5, 20, 200);
+
+        story_pods(s, "n1", 0, 0);
+        story_go(s);
+        hand_back(s);
+        story_free(s, "a", 200);
+        story_pods(s, "n1", 5, 2);
+        story_pods(s, "n1", 4, 2);
+        story_wait(s, 60); /* what was left rests first: 80 s in all */
+        story_pods(s, "n1", 4 + served, 2);
+        story_wait(s, 25);
+        expect_u64(s->order_count, 2 - served);
+        story_end(s);
+    }
 }
 
 TEST(plan_hand_back, when_the_pause_is_over_the_agent_gets_as_much_as_at_first)
