@@ -100,9 +100,11 @@ static void explain_timeout(const struct transfer *transfer, struct error *error
             ms = transfer->total_ms;
         }
         (void)error_set(error, ERR_TIMEOUT,
-                        "no connection to %.*s within %u.%03u s; a firewall or security group may "
-                        "drop it",
-                        SLICE_ARG(transfer->origin), ms / 1000, ms % 1000);
+                        "no connection to %.*s%s%.*s within %u.%03u s; a firewall or security "
+                        "group may drop it",
+                        SLICE_ARG(transfer->origin),
+                        transfer->proxy.len > 0 ? " by the proxy " : "", SLICE_ARG(transfer->proxy),
+                        ms / 1000, ms % 1000);
     }
 }
 

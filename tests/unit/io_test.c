@@ -581,12 +581,13 @@ TEST(io, goes_through_the_proxy_that_is_named_for_it)
 {
     static const char refused[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     struct loopback_reply replies[] = { { .text = SLICE(OK_HELLO) },
-                                        { .text = slice_of(refused), .close = true } };
+                                        { .text = slice_of(refused), .close = true },
+                                        { .text = SLICE("") } };
     struct loopback proxy;
     struct world world;
 
     require(setenv("NO_PROXY", "*", 1) == 0); /* is about the environment's */
-    loopback_start(&proxy, replies, 2);
+    loopback_start(&proxy, replies, 3);
     world_start(&world);
     struct fetch_tls tls = { .proxy_url = url(&proxy, "") };
     struct fetch fetch = { .id = 1, .target = SLICE("http://k8s.example:8001/api"), .tls = &tls };
@@ -604,6 +605,14 @@ TEST(io, goes_through_the_proxy_that_is_named_for_it)
     expect_err(answer->error.code, ERR_UNAVAILABLE, &answer->error);
     expect_contains(slice_of(answer->error.text),
                     "does not connect to https://k8s.example:6443: HTTP status 403");
+    fetch = (struct fetch){
+        .id = 3, .target = SLICE("https://k8s.example:6443/"), .tls = &tls, .connect_ms = 200
+    };
+    answer = ask(&world, &fetch);
+    wait_for(&world, answer);
+    expect_err(answer->error.code, ERR_TIMEOUT, &answer->error);
+    expect_contains(slice_of(answer->error.text),
+                    "no connection to https://k8s.example:6443 by the proxy http://127.0.0.1:");
     (void)unsetenv("NO_PROXY");
     loopback_stop(&proxy);
     expect_contains(buf_slice(&proxy.seen), "GET http://k8s.example:8001/api HTTP/1.1");
