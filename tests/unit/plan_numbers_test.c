@@ -603,3 +603,78 @@ TEST(plan_numbers, pods_a_second_are_counted_over_about_a_minute)
     about((double)node->pods_per_s, 2.0 / 90 * 60 / 90 * 60 / 90, __LINE__);
     story_end(s);
 }
+
+/* ---- what the agent asks for: all of it or nothing ---- */
+
+struct request {
+    const char *what;
+    struct agent_settings agent;
+    uint32_t ips, prefixes, holding;
+    uint32_t least; /* addresses that its subnet must have; 0: it asks for nothing */
+};
+
+static uint32_t least_to_grow(const struct request *request)
+{
+    struct story *s = story_one("t3.medium", request->ips, 200, 0);
+    struct view v;
+    uint32_t least = 0;
+
+    s->agent = request->agent;
+    s->agent.cluster_name = SLICE("demo");
+    s->agent.subnet_discovery = true;
+    s->enis[0].prefix_count = request->prefixes;
+    s->deaf = true;
+    story_pods(s, "n1", request->holding, 0);
+    story_go(s);
+    story_enis(s, "n1");
+    struct subnet_row *a = &s->planner->subnets[0];
+    for (a->available = 0; a->available <= 200; a->available++) {
+        node_view(s->planner, &s->planner->nodes[0], &v);
+        if (v.can_grow_now) {
+            least = a->available;
+            break;
+        }
+    }
+    story_end(s);
+    return least;
+}
+
+#define UNSET                                                                                      \
+    .warm_ip_target = AGENT_UNSET, .minimum_ip_target = AGENT_UNSET,                               \
+    .warm_prefix_target = AGENT_UNSET, .max_eni = AGENT_UNSET, .manage_untagged = true
+
+TEST(plan_numbers, an_agent_asks_for_all_that_it_wants_or_gets_nothing)
+{
+    const struct agent_settings eni = { .warm_eni_target = 1, UNSET };
+    struct agent_settings ip = eni, minimum = eni, one = eni, two = eni, none = eni, most = eni,
+                          off = eni;
+
+    ip.warm_ip_target = 2;
+    minimum.minimum_ip_target = 12;
+    one.prefix_delegation = two.prefix_delegation = none.prefix_delegation = true;
+    one.warm_prefix_target = 1;
+    two.warm_prefix_target = 2;
+    most.max_eni = 1;
+    off.provisioning_disabled = true;
+    const struct request rows[] = {
+        { "an ENI of its type, with its own address", eni, 5, 0, 5, 6 },
+        { "one address on an ENI with room", eni, 4, 0, 4, 1 },
+        { "its warm addresses", ip, 5, 0, 5, 3 },
+        { "one of its warm addresses", ip, 5, 0, 4, 2 },
+        { "the minimum, but not more than an ENI carries", minimum, 5, 0, 0, 6 },
+        { "a prefix", one, 0, 5, 80, 16 },
+        { "both prefixes", two, 0, 5, 80, 32 },
+        { "the second prefix", two, 0, 5, 64, 16 },
+        { "both prefixes, for fifteen free are none", two, 0, 5, 65, 32 },
+        { "one prefix at least", none, 0, 5, 80, 16 },
+        { "nothing beyond MAX_ENI", most, 5, 0, 5, 0 },
+        { "nothing at all", off, 4, 0, 4, 0 },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint32_t least = least_to_grow(&rows[i]);
+        if (least != rows[i].least) {
+            test_fail("%s: %u instead of %u", rows[i].what, least, rows[i].least);
+        }
+    }
+}

@@ -580,3 +580,51 @@ TEST(plan_table, limits_of_a_type_are_known_when_both_are)
         story_end(s);
     }
 }
+
+TEST(plan_table, a_zone_with_even_one_node_wants_a_healthy_subnet)
+{
+    static const struct {
+        uint32_t a, b;
+        const char *reason;
+    } rows[] = {
+        { 200, 0, "CapacityAvailable" }, { 20, 200, "CapacityAvailable" },
+        { 20, 20, "CapacityLow" },       { 0, 20, "CapacityLow" },
+        { 0, 0, "SubnetsExhausted" },
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_one("t3.medium", 5, rows[i].a, rows[i].b);
+        struct pool_status status;
+        story_pods(s, "n1", 0, 0);
+        s->holds = true;
+        story_go(s);
+        require(plan_pool_status_at(s->planner, 0, &status));
+        expect_text(status.conditions[CONDITION_CapacityHealthy].reason, rows[i].reason);
+        story_end(s);
+    }
+}
+
+TEST(plan_table, what_was_missing_once_is_told_again_when_it_goes_again)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct plan_event settings = { .kind = PLAN_AGENT };
+
+    story_go(s);
+    for (uint32_t times = 1; times <= 2; times++) {
+        s->subnets[0].gone = s->subnets[1].gone = true;
+        s->agent.ipv6 = true;
+        settings.agent = s->agent;
+        story_step(s, &settings);
+        story_read(s);
+        story_wait(s, 30);
+        expect_u64(story_count(s, "SubnetsNotFound"), times);
+        expect_u64(story_count(s, "AgentIncompatible"), times);
+        s->subnets[0].gone = s->subnets[1].gone = false;
+        s->agent.ipv6 = false;
+        settings.agent = s->agent;
+        story_step(s, &settings);
+        story_read(s);
+        story_wait(s, 30);
+    }
+    story_end(s);
+}
