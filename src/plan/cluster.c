@@ -283,8 +283,7 @@ void cluster_pods(struct planner *p, const struct plan_event *event)
         return;
     }
     follow_rate(p, row, row->holding + row->waiting, event->pods.holding + event->pods.waiting);
-    follow_cooling(p, row,
-                   row->holding > event->pods.holding ? row->holding - event->pods.holding : 0);
+    follow_cooling(p, row, less(row->holding, event->pods.holding));
     row->holding = event->pods.holding;
     row->waiting = event->pods.waiting;
     row->branch = event->pods.branch;

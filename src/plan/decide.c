@@ -54,13 +54,13 @@ static uint32_t room_on(const struct planner *p, const struct node_row *node, co
 {
     const struct subnet_row *s = &p->subnets[subnet];
     uint32_t reserved = p->pools[node->pool].pool.reserved_ips;
-    uint32_t free = subnet_free(s) > reserved ? subnet_free(s) - reserved : 0;
-    uint32_t room = v->prefixes ? subnet_blocks(s) : free;
+    uint32_t room = v->prefixes ? subnet_blocks(s) : less(subnet_free(s), reserved);
+    uint32_t most = less(v->k, used);
 
-    if (used >= v->k || !s->known || s->refused) {
+    if (!s->known || s->refused) {
         return 0;
     }
-    return room < v->k - used ? room : v->k - used;
+    return room < most ? room : most;
 }
 
 /* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not

@@ -88,7 +88,7 @@ static uint32_t capacity_without(const struct planner *p, const struct node_row 
 /* What only the agent can have done. */
 void enis_find_adoption(struct planner *p, struct node_row *node)
 {
-    uint32_t holding = node->holding > node->branch ? node->holding - node->branch : 0;
+    uint32_t holding = less(node->holding, node->branch);
     /* Pods say something about ENIs only when these were read after them. */
     bool tells = node->enis_asked_ns >= node->pods_ns;
 

@@ -119,7 +119,7 @@ void ledger_settle(struct planner *p, uint64_t asked_ns)
         struct subnet_row *s = &p->subnets[order->subnet];
         s->own_taken += order->debit_ips;
         if (s->mapped && s->mapped_ns < order->created_ns) {
-            s->blocks -= order->debit_blocks < s->blocks ? order->debit_blocks : s->blocks;
+            s->blocks = less(s->blocks, order->debit_blocks);
         }
         ledger_release(p, order);
         if (order->over) {

@@ -328,8 +328,8 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
         uint32_t used = (uint32_t)eni->ips + eni->prefixes;
-        if (node_eligible(p, node, eni) && used < v->k && lasts(p, node, eni->subnet)) {
-            slots += v->k - used;
+        if (node_eligible(p, node, eni) && lasts(p, node, eni->subnet)) {
+            slots += less(v->k, used);
         }
     }
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
@@ -384,7 +384,7 @@ static void look_ahead(const struct node_row *node, struct view *v)
     const uint32_t wave = 25;
     uint32_t by_rate = (uint32_t)(node->pods_per_s * adoption_s);
     uint32_t there = v->holding + v->waiting;
-    uint32_t fit = v->max_pods > there ? v->max_pods - there : 0;
+    uint32_t fit = less(v->max_pods, there);
 
     v->ahead = least(by_rate > wave ? by_rate : wave, fit);
     /* A scheduler gives an empty node the whole next wave. */
@@ -400,7 +400,7 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
         .k = p->types[node->type].limits.ips_per_eni - 1,
         .max_pods = node->max_pods > 0 ? node->max_pods : DEFAULT_MAX_PODS,
         .holding = node->holding - branch,
-        .waiting = node->waiting > rest ? node->waiting - rest : 0,
+        .waiting = less(node->waiting, rest),
         .hand_backs = p->now_ns < node->hand_back_ns ? node->hand_backs : 0,
     };
     ret->freed_full = node->freed_slots >= ret->k;

@@ -368,6 +368,12 @@ struct planner {
     uint32_t waiting_nodes; /* pods wait there and the agent cannot grow */
 };
 
+/* What is left of a when b is taken. */
+static inline uint32_t less(uint32_t a, uint32_t b)
+{
+    return a - (b < a ? b : a);
+}
+
 /* ---- planner.c ---- */
 
 struct plan_action *plan_add(struct planner *p, enum plan_action_kind kind);

@@ -39,11 +39,6 @@ uint32_t subnet_handle(struct planner *p, const struct aws_id *id)
 
 /* ---- numbers ---- */
 
-static uint32_t less(uint32_t a, uint32_t b)
-{
-    return a > b ? a - b : 0;
-}
-
 uint32_t subnet_free(const struct subnet_row *s)
 {
     return less(s->available, s->debit_ips + (s->mapped ? s->held_back : s->reserved));
@@ -77,7 +72,7 @@ uint32_t subnet_exhausted_in_s(const struct subnet_row *s)
     if (free == 0) {
         return 0;
     }
-    if (rate <= 0 || rate * DAY_S < (double)free) {
+    if (rate * DAY_S < (double)free) {
         return FORECAST_NEVER_S;
     }
     return (uint32_t)((double)free / rate);

@@ -87,7 +87,7 @@ struct story {
     bool gone;     /* story_go was called */
     uint32_t page; /* ENIs of a page of a sweep; 0: all */
     bool deaf;     /* reads are not answered */
-    bool reversed; /* reads list the newest ENI first */
+    bool reversed; /* the newest ENI, tag, label is listed first */
     bool holds;    /* orders wait for story_ends */
     bool show_reads, show_status;
     bool show_all; /* also when, log records, statuses in full: plan_retell_test.c */

@@ -365,6 +365,17 @@ void story_step(struct story *s, struct plan_event *event)
     }
 }
 
+/* Labels and tags, the newest first where reads are reversed. */
+static const struct pair *in_order(struct story *s, const struct pair *pairs, uint32_t count)
+{
+    struct pair *copy = ARENA_ARRAY(&s->arena, struct pair, count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = pairs[s->reversed ? count - 1 - i : i];
+    }
+    return copy;
+}
+
 /* ---- what Kubernetes tells ---- */
 
 void story_send_node(struct story *s, const char *name)
@@ -382,7 +393,7 @@ void story_send_node(struct story *s, const char *name)
         (void)snprintf(provider, sizeof(provider), "aws:///%s/%s", row->zone, row->instance.text);
         event.node.provider_id = arena_slice(&s->arena, slice_of(provider));
     }
-    event.node.labels = row->labels;
+    event.node.labels = in_order(s, row->labels, row->label_count);
     event.node.label_count = row->label_count;
     story_step(s, &event);
 }
@@ -514,7 +525,7 @@ void story_read(struct story *s)
             .route_kind = row->route,
             .reservations = row->reservations,
             .reservation_count = row->reservation_count,
-            .tags = row->tags,
+            .tags = in_order(s, row->tags, row->tag_count),
             .tag_count = row->tag_count,
         };
     }

@@ -628,3 +628,39 @@ TEST(plan_table, what_was_missing_once_is_told_again_when_it_goes_again)
     }
     story_end(s);
 }
+
+TEST(plan_table, what_comes_is_said_to_be_bare_or_so_many)
+{
+    static const char *const said[] = { "a bare ENI that the agent will adopt and fill: ",
+                                        "1 more addresses that the agent will find soon: ",
+                                        "2 more addresses that the agent will find soon: " };
+
+    for (uint32_t ips = 0; ips < COUNT(said); ips++) {
+        struct story *s = story_one("t3.medium", 5, 200, 0);
+        struct story_eni *eni = story_eni(s, "n1", "b", 2, ips, 0);
+        eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+        story_pods(s, "n1", 0, 0);
+        s->pools[0].min_ips_per_node = 20;
+        story_go(s);
+        story_free(s, "a", 0);
+        story_is(s, "n1", PLAN_DECISION_Adopting);
+        expect_contains(story_decision(s, "n1").detail, said[ips]);
+        story_end(s);
+    }
+}
+
+TEST(plan_table, a_string_that_is_set_says_whether_it_is_another)
+{
+    struct strings strings;
+    uint32_t handle = 0;
+
+    strings_init(&strings);
+    expect(strings_set(&strings, &handle, SLICE("one")));
+    expect(!strings_set(&strings, &handle, SLICE("one")));
+    expect(strings_set(&strings, &handle, SLICE("two")));
+    expect_u64(strings_find(&strings, SLICE("one")), INDEX_NONE);
+    expect_slice(strings_get(&strings, handle), "two");
+    expect(strings_set(&strings, &handle, SLICE("")));
+    expect_u64(handle, 0);
+    strings_done(&strings);
+}

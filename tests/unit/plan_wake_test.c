@@ -252,3 +252,76 @@ TEST(plan_wake, a_node_is_looked_at_again)
         story_end(s);
     }
 }
+
+/* ---- sweeps ---- */
+
+static void blocks_are_refused(struct story *s)
+{
+    give(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_NO_PREFIX, NULL);
+}
+
+static void a_token_was_used(struct story *s)
+{
+    give(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_TOKEN_MISMATCH, NULL);
+}
+
+static void what_may_have_happened_is_let_go(struct story *s)
+{
+    give(s);
+    story_ends(s, CLOUD_FAILED, CLOUD_UNAVAILABLE, NULL);
+    s->pools[0].paused = true;
+    story_send_pool(s, "default");
+}
+
+static void blocks_are_scarce(struct story *s)
+{
+    struct plan_event settings = { .kind = PLAN_AGENT };
+
+    s->agent.prefix_delegation = true;
+    settings.agent = s->agent;
+    story_step(s, &settings);
+    story_sweep(s);
+    story_free(s, "b", 130);
+}
+
+static void a_subnet_is_not_mapped(struct story *s)
+{
+    struct plan_event settings = { .kind = PLAN_AGENT };
+
+    s->agent.prefix_delegation = true;
+    settings.agent = s->agent;
+    story_step(s, &settings);
+    story_subnet(s, "c", 200);
+    story_read(s);
+}
+
+TEST(plan_wake, all_enis_are_looked_at_again)
+{
+    static const struct wake sweeps[] = {
+        { "nothing has happened", give, 0 },
+        { "a subnet has no block", blocks_are_refused, 30 },
+        { "somebody used the token", a_token_was_used, 1 },
+        { "nobody finishes what may have happened", what_may_have_happened_is_let_go, 30 },
+        { "blocks are scarce", blocks_are_scarce, 30 },
+        { "a subnet was never mapped", a_subnet_is_not_mapped, 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(sweeps) / sizeof(sweeps[0]); i++) {
+        struct story *s = story_one("t3.medium", 5, 0, 0);
+        story_pods(s, "n1", 0, 0);
+        s->holds = true;
+        story_go(s);
+        s->deaf = true;
+        s->planner->sweep_due_ns = TIMERS_NEVER;
+        sweeps[i].begin(s);
+        uint64_t due_ns = s->planner->sweep_due_ns;
+        uint64_t after_ns = due_ns == TIMERS_NEVER ? 0 : due_ns - s->planner->sweep_sent_ns;
+        if (after_ns != (uint64_t)(sweeps[i].after_s * 1e9)) {
+            test_fail("%s: after %.9f s instead of %.9f", sweeps[i].what, (double)after_ns / 1e9,
+                      sweeps[i].after_s);
+        }
+        story_end(s);
+    }
+}
