@@ -18,6 +18,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_AT_ONCE = 130 };
 #define SHOW_SOONEST_NS (1000 * MS_NS) /* while only scrapes and probes look */
 #define SHOW_LATEST_NS (5000 * MS_NS)  /* so that /healthz knows that we live */
 #define STOP_NS (10000 * MS_NS)        /* then the lease lapses by itself */
+#define DROP_NS (300 * MS_NS)          /* while starting */
+#define DROP_LATER_NS (60000 * MS_NS)
 
 struct shown {
     uint64_t at_ns, sequence;
@@ -118,6 +120,18 @@ static void show(struct run *run, struct web *web, struct shown *shown)
     snapshot_drop(ref);
 }
 
+/* Shaking hands, Kubernetes' lists, EC2's XML: each stage of the start has code of its own, and the
+ * last is when memory is highest. */
+static void drop_code(const struct run *run, uint64_t *dropped_ns)
+{
+    uint64_t pause = engine_planned(run->engine) ? DROP_LATER_NS : DROP_NS;
+
+    if (io_now_ns() - *dropped_ns >= pause) {
+        *dropped_ns = io_now_ns();
+        io_drop_code();
+    }
+}
+
 static int stop(struct run *run)
 {
     uint64_t limit = io_now_ns() + STOP_NS;
@@ -137,12 +151,14 @@ static int serve(struct run *run, const struct options *options)
     struct error error = { 0 };
     struct web *web = NULL;
     struct shown shown = { 0 };
+    uint64_t dropped_ns = 0;
 
     if (options->listen.len > 0 && web_new(options->listen, &web, &error) != ERR_OK) {
         return complain(&error, EXIT_FAILED);
     }
     run_step(run, ENGINE_TICK, NULL);
     while (io_stop_requests(run->io) == 0) {
+        drop_code(run, &dropped_ns);
         show(run, web, &shown);
         engine_watched(run->engine, web && web_watched(web));
         run_turn(run, next_show_ns(run, web, &shown));

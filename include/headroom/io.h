@@ -53,9 +53,11 @@ bool io_file_exists(const char *path);
 /* From here on neither a core dump nor a debugger of the same user shows what is in memory. */
 void io_hide_memory(void);
 /* For a process that lives long and peaks early: what is freed from now on goes back to the system
- * at once, and so does what only starting up has read of the program and its libraries. Call it
- * before there are threads. */
+ * at once. Call it before there are threads. */
 void io_return_memory(void);
+/* What has been read of the program and its libraries so far is held in memory no longer than until
+ * it is needed again: a start leaves code behind that nothing after it has a use for. */
+void io_drop_code(void);
 /* The environment; empty slice when not set. Borrowed for the process's life. */
 struct slice io_env(const char *name);
 

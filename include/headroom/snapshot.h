@@ -61,9 +61,10 @@ struct snapshot {
     struct kube_stats kube;
     struct histogram attach_seconds; /* from the node's need to attached */
     struct histogram plan_seconds;   /* one plan_step */
-    /* from the arrival of news from Kubernetes to the first byte of the EC2 request that it brought
-     * about at once */
-    struct histogram reaction_seconds;
+    /* From the arrival of news from Kubernetes to the first byte of the first EC2 request for the
+     * node that it is about, be it a read of its ENIs that has to come first; and to that of the
+     * first request that changes something. */
+    struct histogram reaction_seconds, change_seconds;
     uint64_t enis_attached, enis_failed, enis_deleted, plan_events, user_events;
     uint64_t started_wall_ns;
     double cpu_seconds;

@@ -179,6 +179,7 @@ struct reads {
     uint32_t *wanted; /* places to be observed, in order */
     uint32_t wanted_count, wanted_capacity;
     uint64_t observe_due_ns, discover_due_ns;
+    uint64_t observed_ns; /* when the last batch went */
     uint32_t discover_failures, observe_failures;
     struct observe_batch batches[OBSERVES_MAX];
 

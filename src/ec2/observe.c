@@ -12,7 +12,11 @@
 #include "machine.h"
 #include "query.h"
 
-/* How long a request waits for company. */
+/* How long a request waits for company: the first of a while for what else the same news is about,
+ * the next ones for the time that they must keep apart. */
+#define COMPANY_NS MS_NS
+
+/* Between two requests. */
 static const uint64_t patience_ns[URGENCY_COUNT] = {
     [URGENT_WAITING] = 50 * MS_NS,
     [URGENT_FORECAST] = 250 * MS_NS,
@@ -91,10 +95,21 @@ void ec2_observe_instance_gone(struct ec2 *ec2, const struct aws_id *instance)
     reads->spare[reads->spare_count++] = place;
 }
 
+static uint64_t due_ns(const struct ec2 *ec2, enum urgency urgency)
+{
+    uint64_t patience = patience_ns[urgency < URGENCY_COUNT ? urgency : URGENT_REFRESH];
+    uint64_t earliest = ec2->reads.observed_ns + patience;
+
+    if (urgency != URGENT_WAITING) {
+        return ec2->now_ns + patience;
+    }
+    return earliest > ec2->now_ns + COMPANY_NS ? earliest : ec2->now_ns + COMPANY_NS;
+}
+
 void ec2_observe_want(struct ec2 *ec2, const struct aws_id *instance, enum urgency urgency)
 {
     struct reads *reads = &ec2->reads;
-    uint64_t due = ec2->now_ns + patience_ns[urgency < URGENCY_COUNT ? urgency : URGENT_REFRESH];
+    uint64_t due = due_ns(ec2, urgency);
 
     if (instance->text[0] == '\0') {
         return;
@@ -272,6 +287,7 @@ void ec2_observe_run(struct ec2 *ec2)
         memmove(reads->wanted, reads->wanted + count, reads->wanted_count * sizeof(*reads->wanted));
         batch->count = count;
         batch->discovery = false;
+        reads->observed_ns = ec2->now_ns;
         send_batch(ec2, place);
     }
 }

@@ -218,6 +218,7 @@ struct snapshot_ref *engine_snapshot(struct engine *engine, uint64_t now_ns, uin
     snapshot->attach_seconds = engine->attach_seconds;
     snapshot->plan_seconds = engine->plan_seconds;
     snapshot->reaction_seconds = engine->reaction_seconds;
+    snapshot->change_seconds = engine->change_seconds;
     snapshot->enis_attached = engine->enis_attached;
     snapshot->enis_failed = engine->enis_failed;
     snapshot->enis_deleted = engine->enis_deleted;

@@ -130,6 +130,7 @@ void engine_run_kube(struct engine *engine, struct kube_input *input)
 static void route(struct engine *engine, const struct plan_action *action)
 {
     account_action(engine, action);
+    reaction_needed(engine, action);
     switch (action->kind) {
     case PLAN_NEED_TYPE:
         progress_need_type(engine, action->type_name);

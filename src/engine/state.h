@@ -37,9 +37,12 @@ struct engine_action {
     bool attached;
 };
 
-/* An EC2 request that news from Kubernetes brought about, until its answer says when it went. */
+/* An instance that news from Kubernetes made us act for, until a change of it has gone out. */
 struct reaction {
-    uint64_t fetch, news_ns; /* 0: a free place */
+    uint64_t news_ns; /* 0: a free place */
+    struct aws_id instance, eni;
+    bool begun;
+    uint64_t first, change; /* fetches whose answer will say when they went; 0: none */
 };
 
 struct engine_happening {
@@ -88,7 +91,7 @@ struct engine {
     uint64_t sequence;
     struct engine_happening happenings[HAPPENINGS_MAX]; /* a ring by sequence */
     uint64_t happening_count;
-    struct histogram attach_seconds, plan_seconds, reaction_seconds;
+    struct histogram attach_seconds, plan_seconds, reaction_seconds, change_seconds;
     uint64_t news_ns; /* when what this step works on came from Kubernetes; 0: it did not */
     struct reaction reactions[REACTIONS_MAX]; /* the oldest gives way */
     uint32_t reaction_next;
@@ -133,6 +136,8 @@ void account_done(struct engine *engine);
 /* ---- how soon we act (reaction.c) ---- */
 
 void reaction_init(struct engine *engine);
+/* An action of the planner's, before it is carried to EC2. */
+void reaction_needed(struct engine *engine, const struct plan_action *action);
 /* EC2 requests that the step begins. */
 void reaction_begun(struct engine *engine, const struct fetch_list *fetches);
 void reaction_answered(struct engine *engine, const struct fetch_event *event);

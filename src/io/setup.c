@@ -14,6 +14,8 @@
 
 #include "state.h"
 
+#define STREAM_IDLE_S 2L
+
 enum { CERTIFICATE_USED_S = 300 }; /* as long as client-go takes to look at the files again */
 
 /* The parts of "https://user@host:port/path?query"; port is empty when it is not there. */
@@ -302,7 +304,9 @@ static void set_connection(struct transfer *transfer, const struct fetch *fetch)
         (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     }
     if (fetch->stream) {
-        (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+        /* The connection of the list that it follows may serve. One that has stood idle for longer
+         * may have lost its other end, which a stream would notice late. */
+        (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, STREAM_IDLE_S);
         (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     }
 }

@@ -177,8 +177,7 @@ void io_hide_memory(void)
 #endif
 }
 
-/* What only starting up has read of the program and its libraries: half of it. What is needed again
- * is mapped again, from the page cache. */
+/* What is needed again is mapped again, from the page cache. */
 static int drop_segments(struct dl_phdr_info *info, size_t size, void *context)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -197,9 +196,13 @@ static int drop_segments(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
-void io_return_memory(void)
+void io_drop_code(void)
 {
     (void)dl_iterate_phdr(drop_segments, NULL);
+}
+
+void io_return_memory(void)
+{
     /* Else glibc raises both bounds with each large piece that is freed, up to 32 MB, and a list
      * that is read once at the start leaves its holes for good. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);

@@ -118,9 +118,13 @@ static void add_controller(struct buf *out, const struct snapshot *snapshot)
     histogram(out, "headroom_plan_seconds", "Time that one event takes in the planner.",
               &snapshot->plan_seconds);
     histogram(out, "headroom_reaction_seconds",
-              "Time from the arrival of news from Kubernetes to the first byte of the EC2 request "
-              "that it brought about at once.",
+              "Time from the arrival of news from Kubernetes to the first byte of the first EC2 "
+              "request for the node that it is about.",
               &snapshot->reaction_seconds);
+    histogram(out, "headroom_reaction_change_seconds",
+              "Time from the arrival of news from Kubernetes to the first byte of the first EC2 "
+              "request that changes something for the node that it is about.",
+              &snapshot->change_seconds);
     single(out, "headroom_plan_events_total", "counter", "Events that the planner has handled.",
            (double)snapshot->plan_events);
     single(out, "headroom_events_total", "counter",
