@@ -70,3 +70,30 @@ teardown() {
     served_by_sibling 120
     kept "${HEADROOM_KEPT_S:-75}"
 }
+
+# What the kubelet says of aws-node on the node: true or false.
+agent_pod_ready() {
+    local pod
+    pod=$(kubectl -n kube-system get pods -l k8s-app=aws-node -o name)
+    kubectl -n kube-system patch "$pod" --subresource=status --type=strategic -p "{\"status\":{
+        \"conditions\":[{\"type\":\"Ready\",\"status\":\"${1^}\"}],\"containerStatuses\":[{\"name\":\"aws-node\",\"ready\":$1,
+        \"image\":\"\",\"imageID\":\"\",\"restartCount\":0}]}}"
+}
+
+@test "a node that starts in an exhausted subnet: what it may grow into is there before its agent" {
+    local pod
+    agent_world agent-xlarge
+    sim_drain nodes-a 0
+    agent_pod_ready false
+    pool_apply pods
+    controller_start
+    within 30 "three ENIs to be attached" attached_by_us $AGENT_INSTANCE 3
+    agent_start
+    within 60 "the agent to serve" agent_serves
+    agent_pod_ready true
+    for pod in $(seq 1 30); do pod_create "p$pod"; done
+    within 120 "all pods to have addresses" pods_served 30
+    says "a node that starts: the longest of 30 waits was $(longest_wait) s"
+    jq -se 'all(.[] | select(.address != null); .waited_s <= 25)' "$WORK/kubelet.log" >/dev/null || fail "$(cat "$WORK/kubelet.log")"
+    kept "${HEADROOM_KEPT_S:-75}"
+}
