@@ -535,7 +535,7 @@ static void map_one(struct planner *p, uint32_t subnet, uint64_t asked_ns)
     uint32_t size = size_of(s->cidr);
     uint32_t first = s->cidr.base - map->base;
 
-    if (first >= MAP_SIZE || size > MAP_SIZE - first) {
+    if ((uint64_t)first + size > MAP_SIZE) {
         return; /* its ENIs' addresses are not its own */
     }
     mark(map, s->cidr.base, SUBNET_RESERVED - 1);

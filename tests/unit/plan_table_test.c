@@ -533,6 +533,7 @@ TEST(plan_table, pods_that_wait_go_first_then_who_stalls_soonest_then_who_may_so
     story_pods(s, "n5", 1, 0);
     s->holds = true;
     story_go(s);
+    s->planner->nodes[0].pods_per_s = 1.0F; /* 5 s, and yet nothing is missing */
     s->planner->nodes[1].pods_per_s = 0.4F; /* 10 s */
     s->planner->nodes[2].pods_per_s = 0.5F; /* 8 s */
     story_forget(s);
@@ -663,4 +664,33 @@ TEST(plan_table, a_string_that_is_set_says_whether_it_is_another)
     expect(strings_set(&strings, &handle, SLICE("")));
     expect_u64(handle, 0);
     strings_done(&strings);
+}
+
+/* The agent makes an ENI, or more addresses; what we add is found later for it. */
+TEST(plan_table, only_the_agents_own_success_puts_off_that_it_finds_ours)
+{
+    static const struct {
+        bool ours, grown, put_off;
+    } rows[] = { { false, false, true }, { true, false, false }, { true, true, true } };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_one("m5.large", 5, 200, 200);
+        story_pods(s, "n1", 0, 0);
+        s->holds = true;
+        story_go(s);
+        s->planner->nodes[0].enis[0].unseen_ns = s->now_ns + 10 * STORY_S;
+        struct story_eni *eni = story_eni(s, "n1", "b", 1, 2, 0);
+        if (rows[i].ours) {
+            eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+        }
+        s->now_ns += STORY_S;
+        story_enis(s, "n1");
+        if (rows[i].grown) {
+            eni->ip_count++;
+            story_enis(s, "n1");
+        }
+        uint64_t unseen_ns = s->planner->nodes[0].enis[0].unseen_ns;
+        expect_u64(unseen_ns, s->now_ns + (rows[i].put_off ? UNSEEN_NS : 9 * STORY_S));
+        story_end(s);
+    }
 }
