@@ -484,7 +484,6 @@ static uint64_t hash_counts(const struct pool_status *status)
         const struct subnet_status *s = &status->subnets[i];
         token_number(&digest, share_step(s->free, s->total));
         token_number(&digest, share_step((uint64_t)s->free_prefixes * PREFIX_IPS, s->total));
-        token_number(&digest, s->free == 0);
         token_number(&digest, s->in_flight > 0);
         token_number(&digest, forecast_step(s->exhausted_in_s));
     }
