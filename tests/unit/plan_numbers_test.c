@@ -647,11 +647,14 @@ TEST(plan_numbers, an_agent_asks_for_all_that_it_wants_or_gets_nothing)
 {
     const struct agent_settings eni = { .warm_eni_target = 1, UNSET };
     struct agent_settings ip = eni, minimum = eni, one = eni, two = eni, none = eni, most = eni,
-                          off = eni;
+                          off = eni, in_prefixes = eni, many = eni;
 
     ip.warm_ip_target = 2;
     minimum.minimum_ip_target = 12;
     one.prefix_delegation = two.prefix_delegation = none.prefix_delegation = true;
+    in_prefixes.prefix_delegation = many.prefix_delegation = true;
+    in_prefixes.warm_ip_target = 2;
+    many.warm_ip_target = 17;
     one.warm_prefix_target = 1;
     two.warm_prefix_target = 2;
     most.max_eni = 1;
@@ -666,6 +669,8 @@ TEST(plan_numbers, an_agent_asks_for_all_that_it_wants_or_gets_nothing)
         { "both prefixes", two, 0, 5, 80, 32 },
         { "the second prefix", two, 0, 5, 64, 16 },
         { "both prefixes, for fifteen free are none", two, 0, 5, 65, 32 },
+        { "a prefix for its warm addresses", in_prefixes, 0, 5, 80, 16 },
+        { "two prefixes for its warm addresses", many, 0, 5, 80, 32 },
         { "one prefix at least", none, 0, 5, 80, 16 },
         { "nothing beyond MAX_ENI", most, 5, 0, 5, 0 },
         { "nothing at all", off, 4, 0, 4, 0 },

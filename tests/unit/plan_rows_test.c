@@ -251,3 +251,53 @@ TEST(plan_rows, each_tag_of_a_subnet_says_for_which_cluster_it_is)
         story_end(s);
     }
 }
+
+/* A sweep shows it before its result comes. */
+TEST(plan_rows, an_eni_with_the_token_of_an_order_is_no_leftover)
+{
+    for (uint32_t known = 0; known < 2; known++) {
+        struct story *s = story_needy_held();
+        story_go(s);
+        const struct eni_intent *intent = &story_order(s)->action.attach;
+        struct story_eni *eni = story_eni(s, "n1", "b", 2, 5, 0);
+        eni->instance = (struct aws_id){ "" };
+        eni->status = ENI_AVAILABLE;
+        for (uint32_t i = 0; i < intent->tag_count; i++) {
+            eni->tags[eni->tag_count++] = intent->tags[i];
+        }
+        if (!known) {
+            eni->tags[0].value = SLICE("headroom-of-another-time");
+        }
+        s->deaf = true;
+        story_sweep(s);
+        expect_u64(s->planner->leftover_count, known ? 0 : 1);
+        story_end(s);
+    }
+}
+
+TEST(plan_rows, an_eni_that_could_not_be_deleted_is_not_attached_either)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+    struct story_eni *eni = story_eni(s, "n1", "b", 2, 5, 0);
+    struct plan_event tick = { .kind = PLAN_TICK };
+
+    eni->instance = (struct aws_id){ "" };
+    eni->status = ENI_AVAILABLE;
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_CLUSTER), SLICE("demo") };
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_NODE), SLICE("n1") };
+    s->holds = true;
+    s->pools[0].paused = true; /* or it were attached at once */
+    story_pods(s, "n1", 5, 1);
+    story_go(s);
+    s->now_ns += 301 * STORY_S;
+    story_step(s, &tick);
+    story_saw(s, "delete eni-n1-agent-2");
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    story_free(s, "b", 200);
+    story_enis(s, "n1");
+    story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting\n");
+    story_end(s);
+}
