@@ -189,7 +189,7 @@ bool choose_subnet(const struct planner *p, const struct node_row *node, const s
     }
     /* Where little is left, other nodes' waiting pods come before this node's spare addresses. */
     if (p->pools[node->pool].links[subnet].state != SUBNET_Healthy) {
-        slots = least < slots ? least : slots;
+        slots = smaller(least, slots);
     }
     fill(ret, v, subnet, slots);
     return true;

@@ -60,7 +60,7 @@ static uint32_t room_on(const struct planner *p, const struct node_row *node, co
     if (!s->known || s->refused) {
         return 0;
     }
-    return room < most ? room : most;
+    return smaller(room, most);
 }
 
 /* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not
@@ -236,7 +236,7 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
         .least = (pods + v->unit - 1) / v->unit,
         .urgency = v->short_now ? URGENT_WAITING : URGENT_FORECAST,
     };
-    filled.least = filled.least < v->k ? filled.least : v->k;
+    filled.least = smaller(filled.least, v->k);
     if (v->coming_enis > 0 || has_assign(p, node)) {
         return v->short_now ? want_more(p, node, v, filled) : nothing(on_its_way(p, node));
     }

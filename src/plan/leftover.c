@@ -192,7 +192,7 @@ static uint64_t due_ns(const struct planner *p, const struct leftover *leftover)
     }
     uint64_t at_ns = leftover->doomed ? leftover->retry_ns : leftover->since_ns + grace_ns;
 
-    return at_ns > p->denied_until_ns ? at_ns : p->denied_until_ns;
+    return later(at_ns, p->denied_until_ns);
 }
 
 static bool is_paused(const struct planner *p, const struct leftover *leftover)

@@ -34,7 +34,7 @@ static void watch_adoption(struct planner *p, uint32_t handle, const struct view
         }
         uint64_t first_ns = eni->since_ns + 20 * SECOND_NS;
         uint64_t next_ns = node->enis_asked_ns + (age_ns >= UNADOPTED_NS ? MINUTE_NS : apart_ns);
-        uint64_t due_ns = first_ns > next_ns ? first_ns : next_ns;
+        uint64_t due_ns = later(first_ns, next_ns);
         if (p->now_ns >= due_ns) {
             (void)plan_observe(p, handle, URGENT_REFRESH);
         } else {
@@ -109,13 +109,11 @@ static void look_for_changes(struct planner *p, uint32_t handle)
     const uint64_t least_ns = 15 * SECOND_NS;
     struct node_row *node = &p->nodes[handle];
     uint64_t asked_ns = node->enis_asked_ns;
-    uint64_t moved_ns = node->pods_ns > node->waiting_ns ? node->pods_ns : node->waiting_ns;
+    uint64_t moved_ns = later(node->pods_ns, node->waiting_ns);
     uint64_t apart_ns = asked_ns > moved_ns + least_ns ? asked_ns - moved_ns : least_ns;
-    uint64_t due_ns = asked_ns + (apart_ns < MINUTE_NS ? apart_ns : MINUTE_NS);
+    uint64_t due_ns = asked_ns + sooner(apart_ns, MINUTE_NS);
 
-    if (due_ns < node->waiting_ns + first_ns) {
-        due_ns = node->waiting_ns + first_ns;
-    }
+    due_ns = later(due_ns, node->waiting_ns + first_ns);
     if (p->now_ns < due_ns) {
         plan_wake(p, handle, due_ns);
     } else {

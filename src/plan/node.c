@@ -59,11 +59,6 @@ bool node_eligible(const struct planner *p, const struct node_row *node, const s
     return eni->subnet == NONE || !p->subnets[eni->subnet].excluded;
 }
 
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint32_t addresses_on(const struct view *v, uint32_t ips, uint32_t prefixes)
 {
     return v->prefixes ? prefixes * PREFIX_IPS : ips;
@@ -96,7 +91,7 @@ static void count_enis(const struct planner *p, const struct node_row *node, str
         }
         uint32_t addresses = addresses_on(v, eni->ips, eni->prefixes);
         if (eni->adopted) {
-            uint32_t unseen = p->now_ns < eni->unseen_ns ? least(eni->unseen * v->unit, addresses)
+            uint32_t unseen = p->now_ns < eni->unseen_ns ? smaller(eni->unseen * v->unit, addresses)
                                                          : 0;
             v->addresses += addresses - unseen;
             v->coming += unseen;
@@ -132,12 +127,12 @@ static void count_slots(const struct planner *p, const struct node_row *node, st
     }
     v->agent_slots = slots;
     if (p->agent.max_eni > 0) {
-        v->agent_slots = least((uint32_t)p->agent.max_eni - (v->trunk_slot ? 1 : 0), slots);
+        v->agent_slots = smaller((uint32_t)p->agent.max_eni - (v->trunk_slot ? 1 : 0), slots);
     }
     /* The agent adopts beyond its MAX_ENI, but somebody set it for a reason: only the pool's own
      * word goes beyond. */
     uint32_t own = p->pools[node->pool].pool.max_enis_per_node;
-    v->slots = own > 0 ? least(own, slots) : v->agent_slots;
+    v->slots = own > 0 ? smaller(own, slots) : v->agent_slots;
 }
 
 uint32_t node_cooling(const struct planner *p, const struct node_row *node)
@@ -168,11 +163,11 @@ static int32_t believed_avail(const struct planner *p, const struct node_row *no
         p->now_ns - node->enis_asked_ns > ROUND_NS) {
         int64_t held = node->holding_at_read;
         int64_t then = (int64_t)v->addresses - held;
-        int64_t wanted = v->warm_ips > v->min_ips - held ? v->warm_ips : v->min_ips - held;
+        int64_t wanted = higher(v->warm_ips, v->min_ips - held);
         int64_t kept = (wanted + v->unit - 1) / v->unit * v->unit;
         int64_t grown = (int64_t)node->holding - held;
-        int64_t least_left = (then < kept ? then : kept) - (grown > 0 ? grown : 0);
-        avail = least_left < avail ? least_left : avail;
+        int64_t least_left = lower(then, kept) - higher(grown, 0);
+        avail = lower(least_left, avail);
     }
     return (int32_t)avail;
 }
@@ -207,14 +202,12 @@ static uint32_t agent_request(const struct view *v)
     int64_t wanted = v->k;
 
     if (v->mode == MODE_IP) {
-        int64_t warm = v->warm_ips - avail;
-        int64_t least = v->min_ips - total;
-        wanted = up(warm > least ? warm : least, v->unit);
+        wanted = up(higher(v->warm_ips - avail, v->min_ips - total), v->unit);
     } else if (v->mode == MODE_PREFIX) {
-        wanted = (int64_t)v->warm_prefixes - (avail > 0 ? avail / PREFIX_IPS : 0);
+        wanted = (int64_t)v->warm_prefixes - higher(avail, 0) / PREFIX_IPS;
     }
-    wanted = wanted < 1 ? 1 : wanted;
-    return wanted < v->k ? (uint32_t)wanted : v->k;
+    wanted = higher(wanted, 1);
+    return (uint32_t)lower(wanted, v->k);
 }
 
 /* How long what can be had can be had: a set of these. */
@@ -335,7 +328,7 @@ static uint32_t lasting_room(const struct planner *p, const struct node_row *nod
     for (uint32_t i = node->orders; i != NONE; i = p->orders[i].next) {
         const struct order *order = &p->orders[i];
         if (is_coming(node, order) && lasts(p, node, order->subnet)) {
-            slots += v->k - least(v->k, order->ips + order->prefixes);
+            slots += v->k - smaller(v->k, order->ips + order->prefixes);
         }
     }
     return slots * v->unit;
@@ -386,14 +379,14 @@ static void look_ahead(const struct node_row *node, struct view *v)
     uint32_t there = v->holding + v->waiting;
     uint32_t fit = less(v->max_pods, there);
 
-    v->ahead = least(by_rate > wave ? by_rate : wave, fit);
+    v->ahead = smaller(larger(by_rate, wave), fit);
     /* A scheduler gives an empty node the whole next wave. */
     v->reach = there < v->max_pods / 4 ? fit : v->ahead;
 }
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret)
 {
-    uint32_t branch = node->branch < node->holding ? node->branch : node->holding;
+    uint32_t branch = smaller(node->branch, node->holding);
     uint32_t rest = node->branch - branch;
 
     *ret = (struct view){
@@ -408,7 +401,7 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
     count_enis(p, node, ret);
     count_slots(p, node, ret);
     ret->avail = believed_avail(p, node, ret);
-    ret->cooling = least(node_cooling(p, node), ret->avail > 0 ? (uint32_t)ret->avail : 0);
+    ret->cooling = smaller(node_cooling(p, node), (uint32_t)higher(ret->avail, 0));
     ret->left = ret->avail + (int32_t)ret->coming - (int32_t)ret->waiting;
     ret->low = is_low(ret, ret->left, (int64_t)ret->addresses + ret->coming);
     ret->short_now = ret->left < 0;
@@ -437,8 +430,8 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
     case MODE_IP:
         /* Its last try has failed, so that it is silent for 120 s: it needs at once what comes
          * meanwhile. What it does not need it gives back within seconds, and keeps the ENI. */
-        wanted = v->min_ips - total > wanted ? v->min_ips - total : wanted;
-        wanted += spare(v, least(v->ahead, v->waiting > 0 ? v->k * v->unit : SOME_AHEAD));
+        wanted = higher(v->min_ips - total, wanted);
+        wanted += spare(v, smaller(v->ahead, v->waiting > 0 ? v->k * v->unit : SOME_AHEAD));
         break;
     case MODE_PREFIX:
         if (v->warm_prefixes == 0) {
@@ -446,28 +439,28 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
             break;
         }
         /* Free prefixes, not addresses, are what it counts; at most left / 16 of them are free. */
-        wanted = ((int64_t)v->warm_prefixes - (left > 0 ? left / PREFIX_IPS : 0)) * PREFIX_IPS -
-                 (left < 0 ? left : 0);
-        wanted = v->ahead - left > wanted ? v->ahead - left : wanted;
+        wanted = ((int64_t)v->warm_prefixes - higher(left, 0) / PREFIX_IPS) * PREFIX_IPS -
+                 lower(left, 0);
+        wanted = higher(v->ahead - left, wanted);
         break;
     case MODE_ENI: {
         /* Without warm ENIs it asks for all of an ENI's addresses when it has none left: so may we,
          * up to what it keeps. The pods that come next find theirs, for no further call. */
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
-        int64_t pods = left < 0 ? -left : 0;
+        int64_t pods = higher(-left, 0);
         wanted = v->warm_enis == 0 ? kept : wanted;
         /* It fills an ENI whose addresses are all in use, has all of them free when these pods end,
          * and frees it: what was freed full was given too little for the pods that come next. */
         bool too_few = v->warm_enis == 0 && v->freed_full && pods == 0;
         wanted = too_few ? wanted : pods + spare(v, wanted - pods);
-        wanted = min_ips - total > wanted ? min_ips - total : wanted;
-        wanted = wanted < kept ? wanted : kept;
+        wanted = higher(min_ips - total, wanted);
+        wanted = lower(wanted, kept);
         break;
     }
     }
     int64_t fit = (int64_t)v->max_pods - total; /* more than pods fit on the node is of no use */
-    wanted = wanted < fit ? wanted : fit;
-    wanted = wanted < most ? wanted : most;
+    wanted = lower(wanted, fit);
+    wanted = lower(wanted, most);
     return wanted < 1 ? 0 : (uint32_t)wanted;
 }
 
@@ -477,7 +470,7 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
 uint32_t node_early_ips(const struct view *v)
 {
     if (v->mode == MODE_IP) {
-        return least(v->warm_ips, v->k);
+        return smaller(v->warm_ips, v->k);
     }
     return v->warm_enis == 0 ? 1 : 0;
 }
@@ -524,7 +517,7 @@ uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, c
         return FORECAST_NEVER_S;
     }
     if (node->pods_per_s > least_per_s) {
-        float in_s = (v->left > 0 ? (float)v->left : 0.0F) / node->pods_per_s;
+        float in_s = (float)higher(v->left, 0) / node->pods_per_s;
         soonest = (uint32_t)in_s;
     }
     if (v->can_grow_now) {
@@ -534,9 +527,9 @@ uint32_t node_stall_in_s(const struct planner *p, const struct node_row *node, c
             uint32_t in_s = node->enis[i].subnet == NONE
                                 ? 0
                                 : subnet_exhausted_in_s(&p->subnets[node->enis[i].subnet]);
-            dead = in_s > dead ? in_s : dead;
+            dead = larger(in_s, dead);
         }
-        soonest = soonest > dead ? soonest : dead;
+        soonest = larger(soonest, dead);
     }
     return soonest;
 }

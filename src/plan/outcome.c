@@ -12,7 +12,7 @@ static uint64_t jitter(struct planner *p, uint64_t base_ns, uint64_t cap_ns, uin
     uint64_t drawn = prng_backoff(&p->prng, base_ns, cap_ns, attempt);
     uint64_t least = base_ns / 2;
 
-    return drawn > least ? drawn : least;
+    return later(drawn, least);
 }
 
 static void back_off(struct planner *p, struct order *order, enum cloud_code code, uint64_t wait_ns)

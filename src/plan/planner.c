@@ -263,7 +263,7 @@ void plan_sweep(struct planner *p, uint64_t apart_ns)
 {
     uint64_t due_ns = p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + apart_ns;
 
-    p->sweep_due_ns = due_ns < p->sweep_due_ns ? due_ns : p->sweep_due_ns;
+    p->sweep_due_ns = sooner(due_ns, p->sweep_due_ns);
 }
 
 /* The one without which nothing is done: asked for again while no answer comes. */
@@ -456,11 +456,6 @@ void plan_step(struct planner *p, const struct plan_event *event, struct plan_ac
         .logs = p->logs.records,
         .log_count = p->logs.count,
     };
-}
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 uint64_t plan_deadline_ns(const struct planner *p)

@@ -368,10 +368,40 @@ struct planner {
     uint32_t waiting_nodes; /* pods wait there and the agent cannot grow */
 };
 
+static inline uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t lower(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t higher(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* What is left of a when b is taken. */
 static inline uint32_t less(uint32_t a, uint32_t b)
 {
-    return a - (b < a ? b : a);
+    return a - smaller(a, b);
 }
 
 /* ---- planner.c ---- */

@@ -591,7 +591,7 @@ uint64_t status_deadline_ns(const struct planner *p)
         if (row->live && row->dirty) {
             /* What is urgent, or was never told, was told in this step. */
             uint64_t due_ns = row->told_ns + APART_NS;
-            at_ns = due_ns < at_ns ? due_ns : at_ns;
+            at_ns = sooner(due_ns, at_ns);
         }
     }
     return at_ns;

@@ -49,7 +49,7 @@ uint32_t subnet_blocks(const struct subnet_row *s)
     uint32_t most = less(s->available, s->debit_ips) / PREFIX_IPS;
     uint32_t seen = s->mapped ? less(s->blocks, s->debit_blocks) : most;
 
-    return s->refused_blocks ? 0 : seen < most ? seen : most;
+    return s->refused_blocks ? 0 : smaller(seen, most);
 }
 
 /* A wave of pods, or agents that start, take much within seconds; what goes on for longer is a
@@ -98,7 +98,7 @@ static enum subnet_state state_now(const struct planner *p, const struct pool *p
     uint32_t low = amount_of(pool->low, s->total);
     uint32_t high = amount_of(pool->high, s->total);
     enum subnet_state old = link->stated ? link->state : SUBNET_Healthy;
-    uint32_t reopen = low < pool->reserved_ips ? low : pool->reserved_ips;
+    uint32_t reopen = smaller(low, pool->reserved_ips);
 
     if (!s->known || !s->usable) {
         return SUBNET_Unavailable;
@@ -148,7 +148,7 @@ static uint64_t reach_ns(const struct planner *p, const struct pool *pool)
     double per_s = limit_per_s > 0 && limit_per_s < ATTACHES_PER_S ? limit_per_s : ATTACHES_PER_S;
     uint64_t ns = (uint64_t)((double)p->listed_count / per_s) * SECOND_NS;
 
-    return ns < REACH_MOST_NS ? ns : REACH_MOST_NS;
+    return sooner(ns, REACH_MOST_NS);
 }
 
 /* Once foreseen, half as much again must be left before it counts as averted. */
@@ -638,7 +638,7 @@ void subnet_tick(struct planner *p)
     if (p->pace_asked_ns != p->subnets_asked_ns || pace == PACE_HOT_MS) {
         for (uint32_t i = 0; pace > PACE_HOT_MS && i < p->subnet_count; i++) {
             uint32_t one = pace_of(p, i);
-            pace = one < pace ? one : pace;
+            pace = smaller(one, pace);
         }
         p->pace_asked_ns = p->subnets_asked_ns;
     } else {
