@@ -414,8 +414,7 @@ static void order_it(struct planner *p, uint32_t handle, const struct plan_want 
     } else {
         ledger_attach(p, handle, choice, node->device_index, want->urgency);
     }
-    decide_kind(p, node, PLAN_DECISION_Attaching);
-    plan_dirty(p, handle); /* pods beyond one ENI's addresses want another */
+    plan_dirty(p, handle); /* it is attaching now; pods beyond one ENI's addresses want another */
     p->more_waiting = p->more_waiting || want->urgency == URGENT_WAITING;
 }
 

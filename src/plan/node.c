@@ -189,11 +189,6 @@ static bool is_low(const struct view *v, int64_t avail, int64_t total)
 
 /* ---- can the agent help itself? ---- */
 
-static uint32_t up(int64_t n, uint32_t unit)
-{
-    return n <= 0 ? 0 : (uint32_t)((n + unit - 1) / unit);
-}
-
 /* Slots that the agent asks for when it creates an ENI: all or nothing. */
 static uint32_t agent_request(const struct view *v)
 {
@@ -202,7 +197,7 @@ static uint32_t agent_request(const struct view *v)
     int64_t wanted = v->k;
 
     if (v->mode == MODE_IP) {
-        wanted = up(higher(v->warm_ips - avail, v->min_ips - total), v->unit);
+        wanted = (higher(v->warm_ips - avail, v->min_ips - total) + v->unit - 1) / v->unit;
     } else if (v->mode == MODE_PREFIX) {
         wanted = (int64_t)v->warm_prefixes - higher(avail, 0) / PREFIX_IPS;
     }

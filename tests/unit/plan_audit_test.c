@@ -112,13 +112,16 @@ static void audit_node(const struct planner *p, uint32_t place)
 
 static void audit_nodes(const struct planner *p)
 {
-    uint32_t live = 0, waiting = 0, grouped = 0, placed = 0, starved = 0, listed_starved = 0;
+    uint32_t live = 0, found = 0, waiting = 0, grouped = 0, placed = 0, starved = 0,
+             listed_starved = 0;
 
     for (uint32_t i = 0; i < p->node_count; i++) {
         live += p->nodes[i].live;
         waiting += p->nodes[i].live && p->nodes[i].counted_waiting;
         placed += p->nodes[i].live && p->nodes[i].group != NONE;
         starved += p->nodes[i].live && p->nodes[i].starved_at != NONE;
+        found += p->nodes[i].live &&
+                 index_find(&p->node_instances, p, aws_id_slice(&p->nodes[i].instance)) == i;
     }
     for (uint32_t i = 0; i < p->group_count; i++) {
         grouped += p->groups[i].count;
@@ -129,6 +132,8 @@ static void audit_nodes(const struct planner *p)
     for (uint32_t i = 0; i < p->listed_count; i++) {
         audit_node(p, i);
     }
+    same("nodes that are found by their instance", p->node_instances.count, found);
+    same("nodes that are found by their name", p->node_names.count, live);
     same("nodes in the list", p->listed_count, live);
     same("nodes where pods wait", p->waiting_nodes, waiting);
     same("nodes in groups", grouped, placed);
