@@ -42,10 +42,16 @@ static struct plan_want nothing(enum plan_decision_kind kind)
     return (struct plan_want){ .want = WANT_NOTHING, .kind = kind };
 }
 
-/* The agent has had its time: with what it has seen, it does not get on. */
+/* The agent has had its time: with what it has seen, it does not get on. While pods wait that is
+ * soon. In prefix mode also when it is only low, and a read shows that it has got nothing: which
+ * blocks are whole, a map of the ENIs that we may see does not tell for sure. */
 static bool is_stuck(const struct planner *p, const struct node_row *node, const struct view *v)
 {
-    return v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= node_stuck_ns(v);
+    bool in_vain = v->prefixes && node->low_ns != 0 &&
+                   node->enis_asked_ns >= node->low_ns + IN_VAIN_NS;
+
+    return in_vain ||
+           (v->short_now && node->could_ns != 0 && p->now_ns - node->could_ns >= node_stuck_ns(v));
 }
 
 /* Slots that can be added to an ENI with so many: as it can carry them, and its subnet has them. */

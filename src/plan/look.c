@@ -72,14 +72,27 @@ static void look_at_low(struct planner *p, uint32_t handle, const struct view *v
 {
     enum { TIMES = 6 };
     struct node_row *node = &p->nodes[handle];
-    uint64_t due_ns = node->enis_asked_ns + (15 * SECOND_NS << node->low_reads);
 
     if (!v->low || !v->can_grow_later) {
         node->low_reads = 0;
-    } else if (node->low_reads < TIMES && p->now_ns < due_ns) {
+        node->low_ns = 0;
+        return;
+    }
+    if (node->low_ns == 0 || node->low_addresses != v->addresses) {
+        node->low_ns = p->now_ns;
+        node->low_addresses = v->addresses;
+    }
+    uint64_t due_ns = node->enis_asked_ns + (15 * SECOND_NS << node->low_reads);
+    uint64_t vain_ns = node->low_ns + IN_VAIN_NS;
+    if (v->prefixes && node->enis_asked_ns < vain_ns && vain_ns < due_ns) {
+        due_ns = vain_ns; /* this read decides */
+    } else if (node->low_reads == TIMES) {
+        return;
+    }
+    if (p->now_ns < due_ns) {
         plan_wake(p, handle, due_ns);
-    } else if (node->low_reads < TIMES && plan_observe(p, handle, URGENT_REFRESH)) {
-        node->low_reads++;
+    } else if (plan_observe(p, handle, URGENT_REFRESH)) {
+        node->low_reads += node->low_reads < TIMES;
     }
 }
 

@@ -32,6 +32,9 @@
 /* An agent that has freed what came finds addresses elsewhere: those that pods leave rest for 30 s,
  * and pods ask again each 10 to 15 s. Ours would come later, by adoption, and be freed again. */
 #define ELSEWHERE_NS (45 * SECOND_NS)
+/* Low for longer than its pause after a refusal and a round of its loop, and nothing got: it gets
+ * none. */
+#define IN_VAIN_NS (200 * SECOND_NS)
 /* An attach has long ended then, unless EC2 is slow or throttles. */
 #define SOON_NS (5 * SECOND_NS)
 /* The agent lets an address that a pod has left rest for 30 s; pods ask again each 10 to 15 s. */
@@ -69,11 +72,12 @@ struct subnet_row {
     uint32_t debit_ips, debit_blocks; /* orders that no observation includes yet */
     uint32_t own_taken; /* of ours, taken over by observations since the last one: no decline */
 
-    bool mapped;        /* a sweep has shown the addresses of its ENIs */
-    uint64_t mapped_ns; /* when that sweep began */
-    uint32_t blocks;    /* whole /28 then */
-    uint32_t held_back; /* free addresses then that reservations keep from plain use */
-    uint32_t reserved;  /* addresses in reservations: the guess until a sweep tells */
+    bool mapped;               /* a sweep has shown the addresses of its ENIs */
+    uint64_t mapped_ns;        /* when that sweep began */
+    uint32_t blocks;           /* whole /28 then */
+    uint32_t mapped_available; /* by the first read after it; 0: none yet */
+    uint32_t held_back;        /* free addresses then that reservations keep from plain use */
+    uint32_t reserved;         /* addresses in reservations: the guess until a sweep tells */
     struct cidr_reservation *reservations;
     uint32_t reservation_count, reservation_capacity;
 
@@ -215,10 +219,12 @@ struct node_row {
 
     uint32_t subnet, ips, prefixes, device_index, stall_in_s;
     uint32_t low_reads;
-    uint64_t could_ns;    /* since when pods wait though the agent could grow; 0: they do not */
-    uint64_t cooldown_ns; /* the agent has failed and asks for nothing before this */
-    uint64_t recheck_ns;  /* soon after an adoption the agent gives surplus back: read again then */
-    uint64_t need_ns;     /* since when it wants something; 0: it does not */
+    uint32_t low_addresses; /* at low_ns */
+    uint64_t low_ns;        /* since when it is low and gets none, though it could; 0: it is not */
+    uint64_t could_ns;      /* since when pods wait though the agent could grow; 0: they do not */
+    uint64_t cooldown_ns;   /* the agent has failed and asks for nothing before this */
+    uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
+    uint64_t need_ns;    /* since when it wants something; 0: it does not */
     uint64_t hand_back_ns; /* until then an early ENI would be freed again */
 
     uint64_t recovered_ns, since_wall_ns, observe_sent_ns;

@@ -44,10 +44,17 @@ uint32_t subnet_free(const struct subnet_row *s)
     return less(s->available, s->debit_ips + (s->mapped ? s->held_back : s->reserved));
 }
 
+/* Addresses that others have taken since the map was made, as far as reads have shown. */
+static uint32_t fallen(const struct subnet_row *s)
+{
+    return less(s->mapped_available, s->available);
+}
+
 uint32_t subnet_blocks(const struct subnet_row *s)
 {
     uint32_t most = less(s->available, s->debit_ips) / PREFIX_IPS;
-    uint32_t seen = s->mapped ? less(s->blocks, s->debit_blocks) : most;
+    uint32_t lost = fallen(s) / PREFIX_IPS; /* at least: agents in prefix mode take them whole */
+    uint32_t seen = s->mapped ? less(s->blocks, s->debit_blocks + lost) : most;
 
     return s->refused_blocks ? 0 : smaller(seen, most);
 }
@@ -373,8 +380,12 @@ static void take_count(struct planner *p, struct subnet_row *s, const struct sub
             s->declined_ns = asked_ns;
         }
     }
+    s->mapped_available = less(s->mapped_available, s->own_taken); /* its blocks are debited */
     s->own_taken = 0;
     s->available = subnet->available;
+    if (s->mapped_available == 0) {
+        s->mapped_available = s->available;
+    }
     s->asked_ns = asked_ns;
     s->observed_wall_ns = p->wall_ns;
     reopen(p, s, asked_ns);
@@ -396,30 +407,34 @@ static void take_one(struct planner *p, const struct subnet *subnet, uint64_t as
     }
 }
 
-/* Only a sweep shows blocks and what is free in reservations: wanted once for each subnet, and
- * often while blocks are scarce in prefix mode. */
+/* Only a sweep shows blocks and what is free in reservations: wanted once for each subnet; in
+ * prefix mode often while blocks are scarce, and when what was taken since may have broken all. */
 static void ask_for_maps(struct planner *p)
 {
     enum { SCARCE = 8 };
     bool unmapped = false;
     bool scarce = false;
+    bool doubtful = false;
 
     for (uint32_t i = 0; i < p->subnet_count; i++) {
         const struct subnet_row *s = &p->subnets[i];
+        bool prefixes = p->agent.prefix_delegation && s->available >= PREFIX_IPS;
         bool member = false;
         for (uint32_t j = 0; s->known && j < p->pool_count; j++) {
             member = member || (p->pools[j].live && p->pools[j].links[i].member);
         }
         unmapped = unmapped || (member && s->mapped_ns == 0 &&
                                 (p->agent.prefix_delegation || s->reservation_count > 0));
-        scarce = scarce || (member && p->agent.prefix_delegation && subnet_blocks(s) <= SCARCE &&
-                            s->available >= PREFIX_IPS);
+        scarce = scarce || (member && prefixes && subnet_blocks(s) <= SCARCE);
+        doubtful = doubtful || (member && prefixes && fallen(s) >= subnet_blocks(s));
     }
     if (unmapped) {
         /* The last sweep came before the subnets were known. */
         plan_sweep(p, p->swept_ns >= p->sweep_sent_ns ? SECOND_NS : 15 * SECOND_NS);
     } else if (scarce) {
         plan_sweep(p, 30 * SECOND_NS);
+    } else if (doubtful) {
+        plan_sweep(p, 2 * MINUTE_NS);
     }
 }
 
@@ -543,6 +558,7 @@ static void map_one(struct planner *p, uint32_t subnet, uint64_t asked_ns)
     apply_reservations(s, map);
     s->blocks = count_blocks(map, first, size);
     s->mapped = true;
+    s->mapped_available = 0;
     if (s->refused_blocks && asked_ns > s->refused_blocks_ns && s->blocks == 0) {
         s->refused_blocks_ns = asked_ns; /* confirmed */
     }

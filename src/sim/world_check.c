@@ -381,7 +381,8 @@ static void check_budget(struct world *world)
         world->quiet_since_ns = world->now_ns;
         world->minute_pods = world->result.pods_started;
     }
-    /* What agents take and give back moves the counts, which the controller then looks at. */
+    /* What agents and others take and give back moves the counts, which the controller then looks
+     * at. */
     if (settled(world, SETTLED_NS) && world->now_ns - world->quiet_since_ns > SETTLED_NS &&
         world->now_ns - world->moved_ns > CALM_NS && calls > most) {
         world_violate(world, "%llu calls of EC2 in a quiet minute: %.*s", (unsigned long long)calls,

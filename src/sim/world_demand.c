@@ -101,6 +101,7 @@ static void drain(struct world *world, struct act *act)
         timers_set(&world->act_timers, (uint32_t)(act - world->acts),
                    world->now_ns + act->over_ns / DRAIN_STEPS + 1);
     }
+    world->moved_ns = next < free ? world->now_ns : world->moved_ns;
     if ((next < free || act->from <= goal) &&
         sim_ec2_drain(world->ec2, world->now_ns, &id, next, &error) != ERR_OK) {
         world_note(world, "%s", error.text);

@@ -274,7 +274,7 @@ struct world {
     uint32_t minute_actions[ACT_COUNT];
     uint32_t *calm_free; /* by row of a subnet: free addresses, and since when so many */
     uint64_t *calm_ns;
-    uint64_t moved_ns; /* when an agent last made or freed an ENI */
+    uint64_t moved_ns; /* when an agent last made or freed an ENI, or others took addresses */
     uint32_t *made;    /* by intent, interned by EC2: the latest ENI made for it; ROW_NONE */
     uint32_t made_count, made_capacity;
     uint8_t *leaks; /* by row of an ENI: minutes that it is ours and attached to nothing */

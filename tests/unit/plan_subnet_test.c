@@ -526,6 +526,75 @@ TEST(plan_blocks, scarce_ones_are_mapped_every_half_minute)
     story_end(s);
 }
 
+/* As the planner counts them at this moment, told or not. */
+static uint32_t blocks_now(struct story *s)
+{
+    struct pool_status now;
+
+    expect(plan_pool_status_at(s->planner, 0, &now));
+    for (uint32_t i = 0; i < now.subnet_count; i++) {
+        if (slice_is(aws_id_slice(&now.subnets[i].id), "subnet-b")) {
+            return now.subnets[i].free_prefixes;
+        }
+    }
+    return UINT32_MAX;
+}
+
+TEST(plan_blocks, what_others_take_after_the_map_counts_before_the_next_one)
+{
+    struct story *s = prefixes();
+    struct story_eni *others = story_eni(s, "n1", "b", 3, 8, 0);
+
+    others->instance = story_id("i-stranger"); /* one address in each of 8 blocks, and its own */
+    for (uint32_t i = 0; i < 8; i++) {
+        others->ips[i] = s->subnets[1].base + 16 * (i + 1);
+    }
+    others->primary_ip = s->subnets[1].base + 17;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_wait(s, 1);
+    expect_u64(blocks_now(s), 6);
+    /* The first read after the map is what later ones are held against. */
+    story_free(s, "b", 190);
+    expect_u64(blocks_now(s), 6);
+    uint32_t before = s->sweeps;
+    story_free(s, "b", 190 - 31);
+    expect_u64(blocks_now(s), 5);
+    story_free(s, "b", 190 - 32);
+    expect_u64(blocks_now(s), 4);
+    expect_u64(s->sweeps, before);
+    story_sweep(s); /* a map that shows them not: the count begins anew */
+    expect_u64(blocks_now(s), 6);
+    story_end(s);
+}
+
+TEST(plan_blocks, a_map_is_made_anew_when_so_much_was_taken_that_all_may_be_broken)
+{
+    struct story *s = prefixes();
+
+    s->subnets[0].bits = s->subnets[1].bits = 22;  /* 62 blocks */
+    s->subnets[0].free = s->subnets[1].free = 700; /* no more than 43 of them */
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_wait(s, 300);
+    uint32_t before = s->sweeps;
+    story_free(s, "b", 660);
+    expect_u64(blocks_now(s), 41);
+    story_wait(s, 1);
+    expect_u64(s->sweeps, before);
+    story_free(s, "b", 659); /* 41 addresses, 41 blocks */
+    story_wait(s, 1);
+    expect_u64(s->sweeps, before + 1);
+    /* Two minutes apart at least. */
+    story_free(s, "b", 657);
+    story_free(s, "b", 600);
+    story_wait(s, 100);
+    expect_u64(s->sweeps, before + 1);
+    story_wait(s, 40);
+    expect_u64(s->sweeps, before + 2);
+    story_end(s);
+}
+
 /* ---- pools ---- */
 
 TEST(plan_pools, one_that_goes_leaves_the_others_as_they_are)

@@ -491,3 +491,70 @@ TEST(plan_waiting, a_node_whose_agent_is_about_to_free_an_eni_is_looked_at_after
         story_end(s);
     }
 }
+
+/* ---- what no map tells ---- */
+
+/* Blocks may be broken by whom we cannot see: another account in a shared VPC. */
+static struct story *low_on_prefixes(bool prefixes)
+{
+    struct story *s = story_one("m5.large", 0, 200, 200);
+
+    s->agent.prefix_delegation = prefixes;
+    s->agent.warm_prefix_target = 1;
+    s->agent.warm_ip_target = prefixes ? -1 : 1;
+    story_find_eni(s, "eni-n1-0")->prefix_count = prefixes;
+    story_find_eni(s, "eni-n1-0")->ip_count = prefixes ? 0 : 5;
+    story_pods(s, "n1", 5, 0);
+    story_go(s);
+    return s;
+}
+
+TEST(plan_waiting, an_agent_that_gets_no_prefix_for_200_seconds_is_given_one)
+{
+    struct story *s = low_on_prefixes(true);
+
+    story_wait(s, 198);
+    story_saw_nothing(s);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_wait(s, 5);
+    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_end(s);
+}
+
+TEST(plan_waiting, an_agent_that_gets_prefixes_is_left_to_itself)
+{
+    struct story *s = low_on_prefixes(true);
+
+    story_wait(s, 150);
+    story_find_eni(s, "eni-n1-0")->prefix_count = 2;
+    story_pods(s, "n1", 20, 0); /* and needs one more */
+    story_enis(s, "n1");
+    story_wait(s, 198);
+    story_saw_nothing(s);
+    story_wait(s, 5);
+    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_end(s);
+}
+
+TEST(plan_waiting, an_agent_that_is_not_low_meanwhile_begins_anew)
+{
+    struct story *s = low_on_prefixes(true);
+
+    story_wait(s, 150);
+    story_pods(s, "n1", 0, 0);
+    story_pods(s, "n1", 5, 0);
+    story_wait(s, 198);
+    story_saw_nothing(s);
+    story_wait(s, 5);
+    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_end(s);
+}
+
+TEST(plan_waiting, single_addresses_are_counted_by_ec2_and_the_agent_is_believed)
+{
+    struct story *s = low_on_prefixes(false);
+
+    story_wait(s, 900);
+    story_saw_nothing(s);
+    story_end(s);
+}
