@@ -308,7 +308,6 @@ static void count_enis(struct planner *p, uint32_t handle)
     struct pool_row *row = &p->pools[handle];
     uint32_t name = strings_find(&p->strings, row->pool.name);
 
-    row->own_enis = 0;
     for (uint32_t i = 0; name != NONE && i < p->listed_count; i++) {
         const struct node_row *node = &p->nodes[p->listed[i]];
         for (uint32_t j = 0; j < node->eni_count; j++) {

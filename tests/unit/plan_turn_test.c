@@ -194,3 +194,22 @@ TEST(plan_turn, a_bucket_gives_whole_tokens_only)
     expect_u64(row->tokens_milli, 0);
     story_end(s);
 }
+
+/* Its agent can still take one address, in a subnet that lasts. */
+TEST(plan_turn, a_node_with_all_its_enis_is_as_far_ahead_as_it_can_be_while_one_has_room)
+{
+    static const struct {
+        uint32_t ips;
+        enum plan_decision_kind kind;
+    } rows[] = { { 3, PLAN_DECISION_AtENILimit }, { 2, PLAN_DECISION_AgentCanGrow } };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_one("t3.small", 3, 0, 200);
+        story_eni(s, "n1", "b", 1, 3, 0);
+        story_eni(s, "n1", "b", 2, rows[i].ips, 0);
+        story_pods(s, "n1", 6, 0);
+        story_go(s);
+        story_is(s, "n1", rows[i].kind);
+        story_end(s);
+    }
+}
