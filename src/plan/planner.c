@@ -15,12 +15,12 @@
  */
 enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8, ACTIONS_KEPT = 256 };
 
-static void fetch(const void *begin, const void *end)
+static void fetch(const void *begin, size_t size)
 {
     enum { LINE = 64 };
 
-    for (const char *at = begin; at < (const char *)end; at += LINE) {
-        __builtin_prefetch(at);
+    for (size_t at = 0; at < size; at += LINE) {
+        __builtin_prefetch((const char *)begin + at);
     }
 }
 
@@ -28,15 +28,16 @@ void plan_fetch(const struct planner *p, uint32_t node)
 {
     const struct node_row *row = &p->nodes[node];
 
-    fetch(row, &row->instance);
-    fetch(row->enis, row->enis + row->eni_count);
+    fetch(row, offsetof(struct node_row, instance));
+    fetch(row->enis, row->eni_count * sizeof(*row->enis));
 }
 
 static struct slice node_name_key(const void *rows, uint32_t handle)
 {
     const struct planner *p = rows;
 
-    fetch(&p->nodes[handle], &p->nodes[handle].instance); /* whoever asks for it by name reads it */
+    /* Whoever asks for it by name reads it. */
+    fetch(&p->nodes[handle], offsetof(struct node_row, instance));
     return p->nodes[handle].name_text;
 }
 

@@ -115,8 +115,8 @@ uint32_t *strings_hold_pairs(struct strings *strings, const struct pair *pairs, 
 
 void strings_drop_pairs(struct strings *strings, uint32_t *held, uint32_t count)
 {
-    for (const uint32_t *at = held, *end = held + count + count; at < end; at++) {
-        strings_drop(strings, *at);
+    for (uint32_t i = 0; i < count + count; i++) {
+        strings_drop(strings, held[i]); /* none: held is NULL, which nothing may be added to */
     }
     mem_free(held);
 }
