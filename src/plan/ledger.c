@@ -280,7 +280,6 @@ struct order *ledger_resume(struct planner *p, uint32_t node, struct leftover *l
     order->ips = leftover->ips;
     order->prefixes = leftover->prefixes;
     order->urgency = (uint8_t)urgency;
-    order->created_ns = p->now_ns;
     leftover->ordered = true;
     p->pools[order->pool].active++;
     ledger_send_attach(p, order);

@@ -438,13 +438,10 @@ static uint64_t hash_states(const struct pool_status *status)
     token_begin(&digest);
     token_number(&digest, (uint64_t)status->observed_generation);
     token_text(&digest, status->uid);
-    for (uint32_t i = 0; i < POOL_CONDITIONS; i++) {
-        const struct condition *c = &status->conditions[i];
-        token_number(&digest, c->value);
-        /* That all is well but for some nodes is a matter of counts. */
-        if (i != CONDITION_Ready || c->value != CONDITION_TRUE) {
-            token_text(&digest, slice_of(c->reason));
-        }
+    /* Ready says what these say; that all is well but for some nodes is a matter of counts. */
+    for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
+        token_number(&digest, status->conditions[i].value);
+        token_text(&digest, slice_of(status->conditions[i].reason));
     }
     for (uint32_t i = 0; i < status->subnet_count; i++) {
         token_text(&digest, aws_id_slice(&status->subnets[i].id));

@@ -355,12 +355,11 @@ static bool take_facts(struct planner *p, uint32_t handle, const struct subnet *
 /* A read that began after the refusal, and after the hold that repeated refusals earn, reopens. */
 static void reopen(struct planner *p, struct subnet_row *s, uint64_t asked_ns)
 {
-    if (s->refused && asked_ns > s->refused_ns && p->now_ns >= s->refused_until_ns &&
-        s->available > 0) {
+    if (s->refused && asked_ns > s->refused_ns && p->now_ns >= s->refused_until_ns) {
         s->refused = false;
     }
     if (s->refused_blocks && asked_ns > s->refused_blocks_ns &&
-        p->now_ns >= s->refused_blocks_until_ns && s->available >= PREFIX_IPS) {
+        p->now_ns >= s->refused_blocks_until_ns) {
         s->refused_blocks = false;
     }
 }

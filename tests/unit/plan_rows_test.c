@@ -61,16 +61,18 @@ TEST(plan_rows, a_sweep_that_is_under_way_is_given_fifteen_seconds_before_anothe
 
 TEST(plan_rows, a_prefix_eni_is_mended_with_what_it_has)
 {
-    struct story *s = story_one("t3.medium", 0, 200, 200);
-    struct story_eni *eni = story_eni(s, "n1", "b", 1, 0, 3);
-
-    s->agent.prefix_delegation = true;
-    s->holds = true;
-    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
-    eni->delete_on_termination = false;
-    story_go(s);
-    story_saw(s, "attach n1 subnet-b prefixes=3 index=1 refresh eni-n1-agent-1");
-    story_end(s);
+    for (int reversed = 0; reversed < 2; reversed++) {
+        struct story *s = story_one("t3.medium", 0, 200, 200);
+        struct story_eni *eni = story_eni(s, "n1", "b", 1, 0, 3);
+        s->agent.prefix_delegation = true;
+        s->holds = true;
+        s->reversed = reversed;
+        eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+        eni->delete_on_termination = false;
+        story_go(s);
+        story_saw(s, "attach n1 subnet-b prefixes=3 index=1 refresh eni-n1-agent-1");
+        story_end(s);
+    }
 }
 
 TEST(plan_rows, what_is_told_again_and_again_fills_no_memory)
@@ -300,4 +302,37 @@ TEST(plan_rows, an_eni_that_could_not_be_deleted_is_not_attached_either)
     story_enis(s, "n1");
     story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting\n");
     story_end(s);
+}
+
+TEST(plan_rows, a_cluster_may_be_called_by_one_letter)
+{
+    struct story *s = story_needy_held();
+    struct slice value = SLICE("");
+
+    s->config.cluster_name = SLICE("d");
+    story_go(s);
+    const struct eni_intent *intent = &story_order(s)->action.attach;
+    expect(pair_find(intent->tags, intent->tag_count, SLICE(TAG_CLUSTER), &value));
+    expect_slice(value, "d");
+    story_end(s);
+}
+
+TEST(plan_rows, seconds_that_have_begun_are_told_as_whole_ones)
+{
+    static const struct {
+        uint64_t left_ns;
+        const char *said;
+    } rows[] = { { 33 * STORY_S, "is due in 33 s" },
+                 { 32 * STORY_S + 1, "is due in 33 s" },
+                 { 32 * STORY_S, "is due in 32 s" },
+                 { 1, "is due in 1 s" } };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct story *s = story_needy_held();
+        story_go(s);
+        story_ends(s, CLOUD_FAILED, CLOUD_INSTANCE_STATE, NULL);
+        s->planner->nodes[0].backoff_ns = s->now_ns + rows[i].left_ns;
+        expect_contains(story_decision(s, "n1").detail, rows[i].said);
+        story_end(s);
+    }
 }
