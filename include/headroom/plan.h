@@ -46,7 +46,7 @@ enum plan_event_kind {
     PLAN_ENICONFIG_GONE, /* .name */
     PLAN_KUBE_SYNCED,    /* every first list is in: from now on what is not known is not there */
     PLAN_KUBE_STALE,   /* .stale: the watch is behind (true) or fresh again; no action meanwhile */
-    PLAN_LEASE,        /* .leader */
+    PLAN_LEASE,        /* .leader, .handovers */
     PLAN_SUBNETS,      /* all subnets of the VPC, one consistent read */
     PLAN_ENIS,         /* the ENIs of some instances, complete for each of them */
     PLAN_SWEEP,        /* every ENI of the VPC, others' too, page by page: /28 maps, leftovers */
@@ -85,7 +85,10 @@ struct plan_event {
         struct agent_settings agent;
         struct eniconfig eniconfig;
         bool stale;
-        bool leader;
+        struct {
+            bool leader;
+            uint32_t handovers; /* of the Lease so far: 0: nobody else has led yet */
+        };
         struct {
             const struct subnet *subnets;
             uint32_t count;

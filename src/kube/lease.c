@@ -63,7 +63,9 @@ static void set_leading(struct kube *kube, bool leading)
     }
     kube->lease.leading = leading;
     kube->stats.leader = leading;
-    kube_emit(kube, PLAN_LEASE)->leader = leading;
+    struct plan_event *event = kube_emit(kube, PLAN_LEASE);
+    event->leader = leading;
+    event->handovers = kube->lease.record.transitions;
     struct log_record *record = log_add(
         &kube->logs, leading || kube->stopping ? LOG_INFO : LOG_WARN, "kube", "%s",
         leading ? "this replica leads now" : "this replica does not lead any more");

@@ -645,6 +645,9 @@ static void decide_served(struct planner *p, uint32_t handle)
         uint64_t soon_ns = node->waiting_ns + ELSEWHERE_NS;
         plan_wake(p, handle, soon_ns > p->now_ns ? soon_ns : node->hand_back_ns);
     }
+    if (v.mode == MODE_IP && p->now_ns < p->bets_ns) {
+        plan_wake(p, handle, p->bets_ns);
+    }
     count_waiting(p, node, v.short_now && !v.can_grow_later && reads_help(node));
     report_node(p, handle, &v);
     status_class(p, node, class_of(node, &v));

@@ -12,7 +12,6 @@
 
 /* How long a read may miss an attachment that EC2 has confirmed. */
 static const uint64_t LAG_NS = 15 * SECOND_NS;
-static const uint64_t HAND_BACK_NS = 10 * MINUTE_NS;
 
 struct node_eni *enis_find(struct node_row *node, const struct aws_id *id)
 {

@@ -482,7 +482,8 @@ bool node_keeps_early(const struct planner *p, const struct node_row *node, cons
         /* With its targets met it gives the surplus back at once, and mostly begins with the eldest
          * ENI: ours then holds what is warm, and is kept. Otherwise it is freed a minute later,
          * unless pods come in that minute: only at the last moment, and not twice. */
-        return v->warm_ips > 0 && !v->prefixes && !v->can_grow_soon && node->hand_backs == 0;
+        return v->warm_ips > 0 && !v->prefixes && !v->can_grow_soon && node->hand_backs == 0 &&
+               p->now_ns >= p->bets_ns;
     }
     if (v->warm_enis == 0) {
         /* It frees whatever stands empty as soon as k are free: only near need, lest pods that

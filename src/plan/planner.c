@@ -293,12 +293,17 @@ static void send_sweep(struct planner *p)
 
 /* ---- the step ---- */
 
-static void take_lease(struct planner *p, bool leader)
+static void take_lease(struct planner *p, bool leader, uint32_t handovers)
 {
     if (leader == p->leader) {
         return;
     }
     p->leader = leader;
+    if (leader && handovers != p->handovers) {
+        /* What agents have lately handed back only the last holder knows. */
+        p->handovers = handovers;
+        p->bets_ns = p->now_ns + HAND_BACK_NS;
+    }
     p->swept = false; /* the last holder may have changed what we have not seen */
     p->leader_ns = p->now_ns;
     p->sweep_sent_ns = 0;
@@ -361,7 +366,7 @@ static void dispatch(struct planner *p, const struct plan_event *event)
         p->kube_stale = event->stale;
         break;
     case PLAN_LEASE:
-        take_lease(p, event->leader);
+        take_lease(p, event->leader, event->handovers);
         break;
     case PLAN_SUBNETS:
         subnet_observe(p, event);

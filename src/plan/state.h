@@ -35,6 +35,8 @@
 /* Low for longer than its pause after a refusal and a round of its loop, and nothing got: it gets
  * none. */
 #define IN_VAIN_NS (200 * SECOND_NS)
+/* So long an ENI that was freed soon is remembered; and longer after each. */
+#define HAND_BACK_NS (10 * MINUTE_NS)
 /* An attach has long ended then, unless EC2 is slow or throttles. */
 #define SOON_NS (5 * SECOND_NS)
 /* The agent lets an address that a pod has left rest for 30 s; pods ask again each 10 to 15 s. */
@@ -323,6 +325,8 @@ struct planner {
     struct log_list logs;
 
     bool synced, kube_stale, leader, have_subnets, have_groups, have_agent;
+    uint32_t handovers; /* of the Lease, when it was ours last */
+    uint64_t bets_ns;   /* not before this an ENI that its agent is likely to free */
     uint64_t leader_ns, swept_ns, sweep_sent_ns, sweep_due_ns, subnets_sent_ns, subnets_asked_ns;
     bool swept, was_acting;
     struct agent_settings agent;

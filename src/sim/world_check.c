@@ -248,16 +248,31 @@ void world_check_served(struct world *world, uint32_t row, uint32_t ip)
     }
 }
 
-void world_check_forget(struct world *world)
+void world_check_refused(struct world *world, uint32_t row)
 {
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        world->nodes[i].flaps = 0;
+    struct world_node *node = &world->nodes[row];
+
+    for (uint32_t i = 0; i < node->own_count; i++) {
+        struct own_eni *own = &node->own[i];
+        own->needed = own->needed || !store_find(&node->agent->store, &own->id);
     }
 }
 
-/* An agent that frees twice what it has been given once does what its pods ask for, and so does one
- * that frees an ENI soon after the pods that waited for it have ended; one that is given again what
- * it has just freed, though no pod waited or none had an address of it, is not understood. */
+/* A new controller cannot know what was freed. It makes no bets on agents that give surplus back,
+ * so that it is held to all that these were given; the others mostly keep what comes early, and
+ * pods would wait for what a new leader held back. */
+void world_check_forget(struct world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct world_node *node = &world->nodes[i];
+        node->flaps = node->agent && node->agent->targets_defined ? node->flaps : 0;
+    }
+}
+
+/* No node is given and frees again within ten minutes. The first ENI that its agent frees so soon
+ * is what tells that it does: pods have ended, which nobody can foresee. After that, one that is
+ * given again within ten minutes, and freed within ten, is not understood; unless it was of use:
+ * pods waited for it, had addresses of it, and have ended. Only who lets pods wait avoids that. */
 static void check_flap(struct world *world, struct world_node *node, const struct own_eni *own)
 {
     bool of_use = own->needed && own->served;

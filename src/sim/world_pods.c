@@ -144,6 +144,7 @@ static void refused(struct world *world, uint32_t pod)
         world->waiting++;
         world->result.pods_waited++;
         world->nodes[row->node].helpable = world_helpable(world, row->node);
+        world_check_refused(world, row->node);
         world_note(world, "%s refuses %.*s-%u%s", world->nodes[row->node].name,
                    SLICE_ARG(world->workloads[row->workload].name), row->number,
                    world->nodes[row->node].helpable ? ", though its zone has an address" : "");

@@ -70,7 +70,7 @@ struct world_call {
 struct own_eni { /* an ENI that the controller attached to the node */
     struct aws_id id;
     uint64_t attached_ns;
-    bool needed; /* pods waited when it came */
+    bool needed; /* pods waited when it came, or until the agent knew it */
     bool served; /* a pod has had an address of it */
 };
 
@@ -354,6 +354,7 @@ void world_check_call(struct world *world, enum sim_action action, struct slice 
                       struct slice answer);
 void world_check_agent(struct world *world, uint32_t node); /* an agent has freed an ENI */
 void world_check_served(struct world *world, uint32_t node, uint32_t ip); /* a pod has it now */
+void world_check_refused(struct world *world, uint32_t node); /* a pod begins to wait */
 void world_check_forget(struct world *world); /* a new controller cannot know what was freed */
 void world_check_due(struct world *world);    /* each minute */
 void world_check_end(struct world *world);

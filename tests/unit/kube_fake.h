@@ -92,7 +92,9 @@ static inline void fake_note(struct fake *api, const struct plan_event *event)
         buf_addf(out, "%s\n", event->stale ? "stale" : "fresh");
         break;
     case PLAN_LEASE:
-        buf_addf(out, "%s\n", event->leader ? "leads" : "follows");
+        buf_addf(out, "%s", event->leader ? "leads" : "follows");
+        buf_addf(out, event->leader && event->handovers > 0 ? " after %u handovers\n" : "\n",
+                 event->handovers);
         break;
     default:
         buf_addf(out, "event %d\n", (int)event->kind);

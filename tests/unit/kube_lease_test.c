@@ -30,7 +30,7 @@ static struct fake *leading(void)
 
     fake_answer(api, lease_request(api, "GET"), 200, lease("", "x", "7", 1));
     fake_answer(api, lease_request(api, "PUT"), 200, lease("me", "y", "8", 15));
-    expect_contains(fake_trace(api), "leads\n");
+    expect_contains(fake_trace(api), "leads after 3 handovers\n");
     return api;
 }
 
@@ -47,7 +47,7 @@ TEST(lease, is_created_by_the_first_replica)
     expect_contains(post->body, "\"leaseTransitions\":0");
     expect(!slice_contains(post->body, SLICE("resourceVersion")));
     fake_answer(api, post, 201, lease("me", "y", "1", 15));
-    expect_slice(fake_trace(api), "leads\n");
+    expect_slice(fake_trace(api), "leads after 3 handovers\n");
     fake_done(api);
 }
 
@@ -90,7 +90,7 @@ TEST(lease, of_a_dead_one_is_taken_after_its_duration_by_our_own_clock)
     expect_contains(put->body, "\"resourceVersion\":\"7\"");
     expect_contains(put->body, "\"leaseTransitions\":4");
     fake_answer(api, put, 200, lease("me", "y", "8", 15));
-    expect_slice(fake_trace(api), "leads\n");
+    expect_slice(fake_trace(api), "leads after 3 handovers\n");
     fake_done(api);
 }
 

@@ -410,6 +410,30 @@ TEST(plan_modes, warm_ip_target_gets_its_warm_addresses_early_but_once)
     story_end(s);
 }
 
+TEST(plan_modes, warm_ip_target_gets_nothing_early_from_a_new_leader_before_it_knows_of_hand_backs)
+{
+    struct story *s = two_subnets(200);
+    struct plan_event lease = { .kind = PLAN_LEASE };
+
+    s->agent.warm_ip_target = 3;
+    story_pods(s, "n1", 1, 0);
+    story_go(s);
+    for (uint32_t handovers = 2; handovers-- > 0;) {
+        lease.leader = false;
+        story_step(s, &lease);
+        lease.leader = true;
+        lease.handovers = 1; /* the second time it is ours again without another holder */
+        story_step(s, &lease);
+        story_wait(s, handovers > 0 ? 400 : 60);
+        story_free(s, "a", 20);
+        story_wait(s, 60);
+        story_saw_nothing(s);
+    }
+    story_wait(s, 25);
+    story_saw(s, "attach n1 subnet-b ips=3 index=2 forecast");
+    story_end(s);
+}
+
 TEST(plan_modes, warm_ip_target_is_given_enough_when_it_is_short)
 {
     struct story *s = two_subnets(200);
