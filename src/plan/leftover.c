@@ -28,7 +28,7 @@ struct leftover *leftover_add(struct planner *p, const struct aws_id *eni, uint3
             at++;
         }
         mem_reserve(&p->leftovers, &p->leftover_capacity, at + 1, sizeof(*p->leftovers));
-        p->leftover_count = at + 1 > p->leftover_count ? at + 1 : p->leftover_count;
+        p->leftover_count = larger(at + 1, p->leftover_count);
         leftover = &p->leftovers[at];
         *leftover = (struct leftover){ .live = true, .eni = *eni, .since_ns = p->now_ns };
     }

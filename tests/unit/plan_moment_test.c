@@ -673,6 +673,22 @@ static bool subnets_may_be_read(struct story *s)
     return s->planner->subnets_sent_ns == s->now_ns;
 }
 
+static struct story *stale(uint64_t *after_ns)
+{
+    struct story *s = paused(after_ns);
+
+    s->now_ns += 400 * STORY_S;
+    story_enis(s, "n1");
+    expect_u64(s->planner->subnets_sent_ns, s->now_ns);
+    return s;
+}
+
+static bool stale_subnets_are_asked_for(struct story *s)
+{
+    story_enis(s, "n1");
+    return s->planner->subnets_sent_ns == s->now_ns;
+}
+
 TEST(plan_moment, how_often_things_are_told_and_read)
 {
     static const struct moment moments[] = {
@@ -681,6 +697,8 @@ TEST(plan_moment, how_often_things_are_told_and_read)
         { "a node is read again", just_read, 10 * STORY_S, may_be_read_at_leisure },
         { "a node is read again for pods that wait", just_read, STORY_S,
           may_be_read_for_waiting_pods },
+        { "subnets that are stale are asked for again", stale, 10 * STORY_S,
+          stale_subnets_are_asked_for },
         { "the subnets are read again", just_read, 7 * STORY_S, subnets_may_be_read },
     };
 

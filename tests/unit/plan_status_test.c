@@ -171,3 +171,19 @@ TEST(plan_status, what_comes_is_said_to_be_bare_or_so_many)
         story_end(s);
     }
 }
+
+TEST(plan_status, that_no_subnet_is_there_is_told_with_the_first_read)
+{
+    struct story *s = story_begin();
+
+    story_pool(s, "default");
+    s->gone = true;
+    story_tell_kube(s);
+    story_lease(s, true);
+    expect_text(s->status.conditions[CONDITION_SubnetsReady].reason, "NotReadYet");
+    s->now_ns += STORY_S;
+    story_read(s);
+    expect_text(s->status.conditions[CONDITION_SubnetsReady].reason, "SubnetsNotFound");
+    story_saw(s, "SubnetsNotFound");
+    story_end(s);
+}
