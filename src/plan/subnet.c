@@ -659,10 +659,11 @@ void subnet_tick(struct planner *p)
     } else {
         return;
     }
-    if (pace < p->pace_ms || p->pace_ms == 0) {
+    if (pace == p->pace_ms) {
         p->pace_ns = p->now_ns;
-    } else if (pace == p->pace_ms || p->now_ns - p->pace_ns < hot_for_ns) {
-        p->pace_ns = pace == p->pace_ms ? p->now_ns : p->pace_ns;
+        return;
+    }
+    if (pace > p->pace_ms && p->pace_ms != 0 && p->now_ns - p->pace_ns < hot_for_ns) {
         return;
     }
     p->pace_ms = pace;
