@@ -265,6 +265,7 @@ TEST(plan_numbers, a_node_is_ahead_that_gets_through_the_time_that_help_takes)
     } rows[] = {
         { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = 20, .reach = 25 }, true },
         { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = 19, .reach = 25 }, false },
+        { { .mode = MODE_ENI, .warm_enis = 1, .room = 1, .left = 24, .reach = 25 }, true },
         { { .mode = MODE_ENI, .warm_enis = 1, .room = 5, .left = -5, .reach = 0 }, true },
         { { .mode = MODE_ENI, .warm_enis = 1, .room = 0, .left = 30, .reach = 25 }, false },
         { { .mode = MODE_ENI, .warm_enis = 1, .new_eni_lasting = true, .reach = 25 }, true },

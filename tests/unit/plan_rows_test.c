@@ -336,3 +336,40 @@ TEST(plan_rows, seconds_that_have_begun_are_told_as_whole_ones)
         story_end(s);
     }
 }
+
+TEST(plan_rows, a_follower_mends_nothing)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct story_eni *eni = story_eni(s, "n1", "b", 1, 5, 0);
+
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    eni->delete_on_termination = false;
+    s->gone = true;
+    story_tell_kube(s);
+    story_read(s);
+    story_enis(s, "n1");
+    story_saw_nothing(s);
+    story_lease(s, true);
+    story_saw(s, "attach n1 subnet-b ips=5 index=1 refresh eni-n1-agent-1");
+    story_end(s);
+}
+
+/* EC2 would give the ENI that is gone, or in use elsewhere, for the same token. */
+TEST(plan_rows, an_eni_that_is_gone_is_not_asked_for_by_its_token_again)
+{
+    static const enum cloud_code codes[] = { CLOUD_ENI_GONE, CLOUD_ENI_IN_USE };
+
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        struct story *s = story_needy_held();
+        char token[CLIENT_TOKEN_MAX];
+        story_go(s);
+        memcpy(token, story_order(s)->action.attach.client_token, sizeof(token));
+        story_ends(s, CLOUD_FAILED, codes[i], NULL);
+        s->now_ns = s->planner->nodes[0].backoff_ns;
+        story_read(s);
+        story_enis(s, "n1");
+        require(story_order(s) != NULL);
+        expect(strcmp(story_order(s)->action.attach.client_token, token) != 0);
+        story_end(s);
+    }
+}
