@@ -64,10 +64,11 @@ void engine_run_ec2(struct engine *engine, struct ec2_input *input)
     }
 }
 
-/* EC2 is changed only as long as the lease surely holds. */
+/* EC2 is changed only as long as the lease surely holds, and neither changed nor read as a whole
+ * before it is known what there is. */
 static void tell_fence(struct engine *engine)
 {
-    uint64_t fence = kube_fence_ns(engine->kube);
+    uint64_t fence = engine->kube_synced ? kube_fence_ns(engine->kube) : 0;
 
     if (engine->fence_told && fence == engine->fence_ns) {
         return;
@@ -124,6 +125,7 @@ void engine_run_kube(struct engine *engine, struct kube_input *input)
     tell_fence(engine);
     for (uint32_t i = 0; i < output.event_count; i++) {
         kube_event(engine, &output.events[i]);
+        tell_fence(engine);
     }
 }
 

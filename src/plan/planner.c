@@ -280,7 +280,8 @@ bool plan_sweep_coming(const struct planner *p)
 
 static void send_sweep(struct planner *p)
 {
-    if (!p->leader && !p->config.dry_run) {
+    /* One from before all nodes are known would leave those out that come later. */
+    if (!p->synced || (!p->leader && !p->config.dry_run)) {
         return;
     }
     bool first = p->leader && !p->swept && first_sweep_ns(p) <= p->now_ns;
@@ -361,6 +362,7 @@ static void dispatch(struct planner *p, const struct plan_event *event)
         break;
     case PLAN_KUBE_SYNCED:
         p->synced = true;
+        send_sweep(p); /* before each node asks for what it will bring */
         break;
     case PLAN_KUBE_STALE:
         p->kube_stale = event->stale;
@@ -472,10 +474,10 @@ uint64_t plan_deadline_ns(const struct planner *p)
         at_ns = p->dirty_count > 0 ? p->now_ns : timers_next_ns(&p->timers);
         at_ns = sooner(at_ns, status_deadline_ns(p));
     }
-    if (p->leader || p->config.dry_run) {
+    if (p->synced && (p->leader || p->config.dry_run)) {
         at_ns = sooner(at_ns, p->sweep_due_ns);
     }
-    if (p->leader && !p->swept) {
+    if (p->synced && p->leader && !p->swept) {
         at_ns = sooner(at_ns, first_sweep_ns(p));
     }
     if (plan_acting(p)) {
