@@ -354,7 +354,7 @@ void world_check_call(struct world *world, enum sim_action action, struct slice 
                       struct slice answer);
 void world_check_agent(struct world *world, uint32_t node); /* an agent has freed an ENI */
 void world_check_served(struct world *world, uint32_t node, uint32_t ip); /* a pod has it now */
-void world_check_refused(struct world *world, uint32_t node); /* a pod begins to wait */
+void world_check_refused(struct world *world, uint32_t node);             /* a pod begins to wait */
 void world_check_forget(struct world *world); /* a new controller cannot know what was freed */
 void world_check_due(struct world *world);    /* each minute */
 void world_check_end(struct world *world);
