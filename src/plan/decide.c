@@ -379,6 +379,8 @@ static bool is_fresh(struct planner *p, uint32_t handle, const struct view *v,
     bool seen_waiting = node->waiting_ns != 0 && node->enis_asked_ns >= node->waiting_ns;
     /* More pods have addresses than were there. */
     bool outdated = v->holding > v->addresses + v->coming && node->pods_ns > node->enis_asked_ns;
+    /* What the agent has given back since, and of which ENI, is only guessed. */
+    outdated = outdated || v->avail < (int64_t)v->addresses - v->holding;
     if (!outdated && (age_ns <= most_ns || (seen_waiting && age_ns <= FRESH_WAITING_NS))) {
         return true;
     }

@@ -558,3 +558,27 @@ TEST(plan_waiting, single_addresses_are_counted_by_ec2_and_the_agent_is_believed
     story_saw_nothing(s);
     story_end(s);
 }
+
+TEST(plan_waiting, what_an_agent_may_have_given_back_is_read_before_anything_is_attached)
+{
+    struct story *s = story_one("m5.large", 8, 0, 200);
+    struct story_eni *ours = story_eni(s, "n1", "b", 1, 9, 0);
+
+    s->agent.warm_ip_target = 1;
+    s->agent.manage_non_schedulable = true;
+    s->nodes[0].node.unschedulable = true; /* cordoned: nothing comes ahead of need */
+    story_pods(s, "n1", 8, 1);
+    story_go(s);
+    story_wait(s, 4);
+    uint32_t before = s->observes;
+    /* By now it has given back all but the one that the pod will take, if it does as usual; then
+     * it would want another. */
+    story_wait(s, 6);
+    expect(s->observes > before);
+    story_wait(s, 60);
+    story_saw_nothing(s);
+    ours->ip_count = 1; /* and so it is: there is room on that ENI, for which it asks itself */
+    story_wait(s, 60);
+    story_saw_nothing(s);
+    story_end(s);
+}
