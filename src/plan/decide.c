@@ -156,6 +156,9 @@ static struct plan_want want_early(const struct planner *p, const struct node_ro
     if (node_is_ahead(v) || node->unschedulable || !node_keeps_early(p, node, v)) {
         return nothing(otherwise);
     }
+    if (v->mode == MODE_IP && node->recheck_ns != 0) {
+        return nothing(otherwise); /* it is giving back: the next look shows what room that makes */
+    }
     if (v->slots_used >= v->slots && v->room > 0) {
         return nothing(otherwise); /* as far ahead as the instance allows */
     }

@@ -582,3 +582,24 @@ TEST(plan_waiting, what_an_agent_may_have_given_back_is_read_before_anything_is_
     story_saw_nothing(s);
     story_end(s);
 }
+
+TEST(plan_waiting, an_agent_that_has_just_adopted_ours_gives_back_before_another_comes)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 200);
+
+    s->agent.warm_ip_target = 2;
+    story_pods(s, "n1", 5, 1);
+    story_go(s);
+    story_wait(s, 2);
+    story_saw(s, "attach n1 subnet-b ips=5 index=2 waiting");
+    story_wait(s, 55);
+    story_forget(s);
+    story_pods(s, "n1", 6, 0);
+    story_enis(s, "n1"); /* adopted, and full as we gave it: that leaves it no room */
+    story_wait(s, 6);
+    story_saw_nothing(s);
+    story_find_eni(s, "eni-new1")->ip_count = 3; /* one in use, two warm */
+    story_wait(s, 120);
+    story_saw_nothing(s);
+    story_end(s);
+}
