@@ -33,8 +33,10 @@ struct credential {
 enum err credential_read(struct arena *arena, struct slice api_version, struct slice text,
                          struct credential *ret, struct error *error) ERR_CHECKED;
 
-/* What the server was shown, for people: "client certificate /etc/me.crt". No secret is in it. */
-struct slice credential_name(struct arena *arena, const struct kube_access *access);
+/* The server has answered 401: names the context and what it was shown, as in "client certificate
+ * /etc/me.crt", but no secret. ERR_DENIED. */
+enum err credential_rejected(struct arena *arena, const struct kube_access *access,
+                             struct error *error);
 
 /* "credential plugin "aws": ..." before what went wrong, and after it the kubeconfig's hint how to
  * install it, if it was not found. */

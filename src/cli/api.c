@@ -125,11 +125,7 @@ static enum err judge(struct cli *cli, const struct kube_access *access, struct 
         return ERR_OK;
     }
     if (reply->status == 401 && access) {
-        return error_set(
-            error, ERR_DENIED,
-            "the API server does not accept the credentials of context \"%.*s\" (%.*s); "
-            "they may have expired",
-            SLICE_ARG(access->context), SLICE_ARG(credential_name(&cli->arena, access)));
+        return credential_rejected(&cli->arena, access, error);
     }
     if (json_parse(&cli->arena, buf_slice(&reply->body), NULL, &status, NULL) == ERR_OK) {
         message = doc_text(doc_get(status, "message"));

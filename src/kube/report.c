@@ -23,17 +23,6 @@ static enum err denied(struct kube *kube, struct slice said, const char *what, c
                      SLICE_ARG(said), SLICE_ARG(kube->config.access.context));
 }
 
-/* Whatever was asked: it is the same trouble for all, and said once. */
-static enum err rejected(struct kube *kube, struct error *ret)
-{
-    const struct kube_access *access = &kube->config.access;
-
-    return error_set(ret, ERR_DENIED,
-                     "the API server does not accept the credentials of context \"%.*s\" (%.*s); "
-                     "they may have expired",
-                     SLICE_ARG(access->context), SLICE_ARG(credential_name(&kube->step, access)));
-}
-
 static enum err refused(struct kube *kube, const struct answer *answer, const char *what,
                         const char *rule, struct error *ret)
 {
@@ -45,7 +34,8 @@ static enum err refused(struct kube *kube, const struct answer *answer, const ch
     }
     switch (answer->status) {
     case 401:
-        return rejected(kube, ret);
+        /* Whatever was asked: it is the same trouble for all, and said once. */
+        return credential_rejected(&kube->step, &kube->config.access, ret);
     case 403:
         return denied(kube, said, what, rule, ret);
     case 404:

@@ -36,7 +36,8 @@ struct slice credential_basic(struct arena *arena, struct slice username, struct
     return arena_printf(arena, "Basic %.*s", SLICE_ARG(base64(arena, plain)));
 }
 
-struct slice credential_name(struct arena *arena, const struct kube_access *access)
+/* What the server was shown, for people. */
+static struct slice shown(struct arena *arena, const struct kube_access *access)
 {
     const struct fetch_tls *tls = &access->tls;
 
@@ -59,6 +60,15 @@ struct slice credential_name(struct arena *arena, const struct kube_access *acce
         return arena_printf(arena, "credential plugin \"%.*s\"", SLICE_ARG(access->exec.command));
     }
     return SLICE("it has none");
+}
+
+enum err credential_rejected(struct arena *arena, const struct kube_access *access,
+                             struct error *error)
+{
+    return error_set(error, ERR_DENIED,
+                     "the API server does not accept the credentials of context \"%.*s\" (%.*s); "
+                     "they may have expired",
+                     SLICE_ARG(access->context), SLICE_ARG(shown(arena, access)));
 }
 
 static void optional(struct json_out *json, const char *key, struct slice value)
