@@ -206,7 +206,7 @@ static uint64_t next_deadline_ns(struct ec2 *ec2)
         ec2_earliest(&deadline, ec2_types_deadline_ns(ec2));
     }
     /* What is due now and did not go waits for an answer: no reason to spin. */
-    return deadline < ec2->now_ns + MS_NS ? ec2->now_ns + MS_NS : deadline;
+    return deadline <= ec2->now_ns ? ec2->now_ns + MS_NS : deadline;
 }
 
 void ec2_step(struct ec2 *ec2, const struct ec2_input *input, struct ec2_output *out)

@@ -12,9 +12,9 @@
 #include "machine.h"
 #include "query.h"
 
-/* How long a request waits for company: the first of a while for what else the same news is about,
- * the next ones for the time that they must keep apart. */
-#define COMPANY_NS MS_NS
+/* How long a request waits for company: the first of a while until all that came with the same news
+ * has been looked at, the next ones for the time that they must keep apart. */
+#define COMPANY_NS 1
 
 /* Between two requests. */
 static const uint64_t patience_ns[URGENCY_COUNT] = {

@@ -20,7 +20,7 @@
 
 enum { CACHED_CONNECTIONS = 32, READY_MAX = 64 };
 
-#define GATHER_NS UINT64_C(2000000)
+#define GATHER_NS UINT64_C(1500000)
 #define WAITED_NS UINT64_C(50000) /* who waited for less did not wait */
 #define SOCKET_OF_CURL (UINT64_C(1) << 32)
 
