@@ -78,7 +78,7 @@ endif
 # --- what is compiled ---------------------------------------------------------------------------
 # MODULES="base wire" builds the library from these only: to work on one while another is broken.
 MODULES ?= $(filter-out cli,$(notdir $(patsubst %/,%,$(wildcard src/*/))))
-LIB_SRC := $(foreach module,$(MODULES),$(wildcard src/$(module)/*.c))
+LIB_SRC := $(foreach module,$(MODULES),$(wildcard src/$(module)/*.c src/$(module)/*/*.c))
 ifeq ($(origin MODULES),file)
 LIB := $(BIN)/libheadroom.a
 else

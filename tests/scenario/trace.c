@@ -10,7 +10,7 @@
 #include <headroom/buf.h>
 #include <headroom/world.h>
 
-#include "sim/world_state.h"
+#include "sim/world/state.h"
 
 #include "trace.h"
 

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "sim/world_state.h"
+#include "sim/world/state.h"
 
 /* After the world's headers: CUnit has macros of its own. */
 #include "test.h"

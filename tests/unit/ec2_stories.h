@@ -5,7 +5,7 @@
 #ifndef TESTS_EC2_STORIES_H
 #define TESTS_EC2_STORIES_H
 
-#include "sim/world_state.h"
+#include "sim/world/state.h"
 
 /* After the world's headers: CUnit has macros of its own. */
 #include "test.h"

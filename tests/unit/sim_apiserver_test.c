@@ -5,7 +5,7 @@
 #include <headroom/kube_wire.h>
 #include <headroom/proto.h>
 
-#include "sim/apiserver.h"
+#include "sim/apiserver/apiserver.h"
 #include "test.h"
 
 #define S UINT64_C(1000000000)

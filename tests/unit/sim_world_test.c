@@ -2,7 +2,7 @@
  * The simulated world: a run repeats, a wrong scenario is refused by its line, and an invariant
  * that is broken is seen.
  */
-#include "sim/world_state.h"
+#include "sim/world/state.h"
 
 /* After the world's headers: CUnit has macros of its own. */
 #include "test.h"
