@@ -1,8 +1,8 @@
 /*
  * main.c - ec2sim: an EC2 endpoint, IMDSv2 and a control door on one port, from a scenario.
  *
- * Knows options and files, and which path goes where. What EC2 does is in src/sim/ec2; what nodes do
- * is in nodes.c.
+ * Knows options and files, and which path goes where. What EC2 does is in src/sim/ec2; what nodes
+ * do is in nodes.c.
  */
 #include <errno.h>
 #include <getopt.h>
