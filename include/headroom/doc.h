@@ -34,8 +34,9 @@ struct doc_limits {
     uint32_t nodes; /* in all: 200,000 */
 };
 
-/* One YAML document (libyaml; JSON is YAML too). Anchors, aliases, tags and a second document are
- * refused, a mapping's key must be a scalar and stand there once. Plain scalars follow the core
+/* One YAML document (libyaml; JSON is YAML too). An alias stands for a copy of what its anchor
+ * names, which counts like any other node. Tags, merge keys, anchored keys and a second document
+ * are refused, a mapping's key must be a scalar and stand there once. Plain scalars follow the core
  * schema: null, true, 12; quoted ones are strings. An empty text is DOC_NULL. `name` (a path) goes
  * into the error's text, with line and column. limits may be NULL. */
 enum err yaml_parse(struct arena *arena, struct slice text, struct slice name,

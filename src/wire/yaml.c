@@ -1,8 +1,9 @@
 /*
  * yaml.c - reading one YAML document through libyaml's events into a document.
  *
- * Knows the events and the core schema's plain scalars. Refuses aliases, anchors and tags, with
- * which a small file could ask for a huge tree or for types that nobody here wants.
+ * Knows the events, the core schema's plain scalars, and that an alias stands for a copy of what
+ * its anchor names; copies count as much as what is written out, so that a small file cannot ask
+ * for a huge tree. Refuses tags and merge keys.
  */
 #include <assert.h>
 
@@ -13,10 +14,18 @@
 #include "doc_build.h"
 
 /* Looking for a key that stands there twice is quadratic: so many in one mapping at most. */
-enum { KEYS_MAX = 4096 };
+enum { KEYS_MAX = 4096, ANCHORS_MAX = 1024 };
+
+struct anchor {
+    struct slice name;
+    const struct doc *node;
+    struct anchor *before;
+};
 
 struct reader {
     struct doc_builder builder;
+    struct anchor *anchors; /* the last one first */
+    uint32_t anchor_count;
     struct slice name;
     struct error *error;
     struct slice key; /* of the member that comes next */
@@ -100,15 +109,37 @@ static bool key_is_there(const struct doc_builder *builder, struct slice key)
     return false;
 }
 
+/* The key of the member that comes next. */
+static enum err set_key(struct reader *reader, struct slice text, yaml_mark_t mark)
+{
+    if (reader->builder.open[reader->builder.depth - 1].parent->count == KEYS_MAX) {
+        return fail(reader, ERR_LIMIT, mark, "too many keys in one mapping");
+    }
+    if (key_is_there(&reader->builder, text)) {
+        return fail(reader, ERR_INVALID, mark, "the key stands here twice");
+    }
+    if (slice_is(text, "<<")) {
+        return fail(reader, ERR_UNSUPPORTED, mark, "merge keys (<<) are not accepted");
+    }
+    reader->key = arena_slice(reader->builder.arena, text);
+    reader->key_is_set = true;
+    return ERR_OK;
+}
+
+static bool key_comes(const struct reader *reader)
+{
+    return in_mapping(&reader->builder) && !reader->key_is_set;
+}
+
 static enum err add(struct reader *reader, enum doc_kind kind, yaml_mark_t mark, struct doc **ret)
 {
     struct slice key = SLICE("");
     struct error why = { 0 };
 
+    if (key_comes(reader)) {
+        return fail(reader, ERR_UNSUPPORTED, mark, "a mapping's key must be a scalar");
+    }
     if (in_mapping(&reader->builder)) {
-        if (!reader->key_is_set) {
-            return fail(reader, ERR_UNSUPPORTED, mark, "a mapping's key must be a scalar");
-        }
         key = reader->key;
         reader->key_is_set = false;
     }
@@ -120,58 +151,114 @@ static enum err add(struct reader *reader, enum doc_kind kind, yaml_mark_t mark,
     return ERR_OK;
 }
 
+/* name may be NULL: there is no anchor. */
+static enum err add_anchor(struct reader *reader, const yaml_char_t *name, const struct doc *node,
+                           yaml_mark_t mark)
+{
+    if (!name) {
+        return ERR_OK;
+    }
+    if (reader->anchor_count++ == ANCHORS_MAX) {
+        return fail(reader, ERR_LIMIT, mark, "too many anchors");
+    }
+    struct anchor *anchor = ARENA_NEW(reader->builder.arena, struct anchor);
+    *anchor = (struct anchor){
+        .name = arena_slice(reader->builder.arena, slice_of((const char *)name)),
+        .node = node,
+        .before = reader->anchors,
+    };
+    reader->anchors = anchor;
+    return ERR_OK;
+}
+
 static enum err on_scalar(struct reader *reader, const yaml_event_t *event)
 {
     struct arena *arena = reader->builder.arena;
     struct slice text = { (const char *)event->data.scalar.value, event->data.scalar.length };
     bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    const yaml_char_t *anchor = event->data.scalar.anchor;
 
-    if (event->data.scalar.anchor ||
-        (event->data.scalar.tag && !event->data.scalar.plain_implicit &&
-         !event->data.scalar.quoted_implicit)) {
-        return fail(reader, ERR_UNSUPPORTED, event->start_mark,
-                    "anchors and tags are not accepted");
+    if (event->data.scalar.tag && !event->data.scalar.plain_implicit &&
+        !event->data.scalar.quoted_implicit) {
+        return fail(reader, ERR_UNSUPPORTED, event->start_mark, "tags are not accepted");
     }
-    if (in_mapping(&reader->builder) && !reader->key_is_set) {
-        if (reader->builder.open[reader->builder.depth - 1].parent->count == KEYS_MAX) {
-            return fail(reader, ERR_LIMIT, event->start_mark, "too many keys in one mapping");
-        }
-        if (key_is_there(&reader->builder, text)) {
-            return fail(reader, ERR_INVALID, event->start_mark, "the key stands here twice");
-        }
-        reader->key = arena_slice(arena, text);
-        reader->key_is_set = true;
-        return ERR_OK;
+    if (key_comes(reader)) {
+        return anchor ? fail(reader, ERR_UNSUPPORTED, event->start_mark,
+                             "an anchor of a key is not accepted")
+                      : set_key(reader, text, event->start_mark);
     }
     struct doc *node = NULL;
     enum err err = add(reader, scalar_kind(text, plain), event->start_mark, &node);
     if (err == ERR_OK && node->kind != DOC_NULL) {
         node->text = arena_slice(arena, text);
     }
+    return err != ERR_OK ? err : add_anchor(reader, anchor, node, event->start_mark);
+}
+
+static enum err on_start(struct reader *reader, const yaml_event_t *event)
+{
+    bool mapping = event->type == YAML_MAPPING_START_EVENT;
+    const yaml_char_t *anchor = mapping ? event->data.mapping_start.anchor
+                                        : event->data.sequence_start.anchor;
+    struct doc *node = NULL;
+
+    if (mapping ? event->data.mapping_start.tag : event->data.sequence_start.tag) {
+        return fail(reader, ERR_UNSUPPORTED, event->start_mark, "tags are not accepted");
+    }
+    enum err err = add(reader, mapping ? DOC_MAPPING : DOC_SEQUENCE, event->start_mark, &node);
+    return err != ERR_OK ? err : add_anchor(reader, anchor, node, event->start_mark);
+}
+
+/* Calls itself as deep as a document may be: its limits hold for what comes out. */
+static enum err copy(struct reader *reader, const struct doc *from, yaml_mark_t mark)
+{
+    struct doc *node = NULL;
+    enum err err = add(reader, from->kind, mark, &node);
+
+    if (err != ERR_OK) {
+        return err;
+    }
+    node->text = from->text;
+    if (from->kind != DOC_SEQUENCE && from->kind != DOC_MAPPING) {
+        return ERR_OK;
+    }
+    for (const struct doc *at = from->first; at && err == ERR_OK; at = at->next) {
+        reader->key = at->key;
+        reader->key_is_set = from->kind == DOC_MAPPING;
+        err = copy(reader, at, mark);
+    }
+    doc_build_close(&reader->builder);
     return err;
+}
+
+static enum err on_alias(struct reader *reader, const yaml_event_t *event)
+{
+    const struct anchor *at = reader->anchors;
+
+    while (at && !slice_is(at->name, (const char *)event->data.alias.anchor)) {
+        at = at->before;
+    }
+    if (!at) {
+        return fail(reader, ERR_INVALID, event->start_mark, "an alias without its anchor");
+    }
+    for (uint32_t i = 0; i < reader->builder.depth; i++) {
+        if (reader->builder.open[i].parent == at->node) {
+            return fail(reader, ERR_INVALID, event->start_mark, "an alias inside of what it names");
+        }
+    }
+    return copy(reader, at->node, event->start_mark);
 }
 
 static enum err on_event(struct reader *reader, const yaml_event_t *event)
 {
-    struct doc *node = NULL;
-
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return fail(reader, ERR_UNSUPPORTED, event->start_mark, "aliases are not accepted");
+        return on_alias(reader, event);
     case YAML_SCALAR_EVENT:
         return on_scalar(reader, event);
     case YAML_SEQUENCE_START_EVENT:
-        if (event->data.sequence_start.anchor || event->data.sequence_start.tag) {
-            return fail(reader, ERR_UNSUPPORTED, event->start_mark,
-                        "anchors and tags are not accepted");
-        }
-        return add(reader, DOC_SEQUENCE, event->start_mark, &node);
     case YAML_MAPPING_START_EVENT:
-        if (event->data.mapping_start.anchor || event->data.mapping_start.tag) {
-            return fail(reader, ERR_UNSUPPORTED, event->start_mark,
-                        "anchors and tags are not accepted");
-        }
-        return add(reader, DOC_MAPPING, event->start_mark, &node);
+        return on_start(reader, event);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         doc_build_close(&reader->builder);

@@ -72,12 +72,45 @@ TEST(doc, reads_json_with_the_same_eyes)
 TEST(doc, names_line_and_column_of_bad_yaml)
 {
     expect_contains(yaml_refusal("a: 1\nb: [1, 2\n", ERR_INVALID), "t.yaml: line 3");
-    expect_contains(yaml_refusal("a: &x 1\nb: *x\n", ERR_UNSUPPORTED), "line 1, column 4");
-    expect_contains(yaml_refusal("a: *x\n", ERR_UNSUPPORTED), "aliases are not accepted");
+    expect_contains(yaml_refusal("a: *x\n", ERR_INVALID), "column 4: an alias without its anchor");
+    expect_contains(yaml_refusal("&x a: 1\n", ERR_UNSUPPORTED), "an anchor of a key");
+    expect_contains(yaml_refusal("a: &x {}\nb:\n  <<: *x\n", ERR_UNSUPPORTED),
+                    "line 3, column 3: merge keys");
+    expect_contains(yaml_refusal("a: &x {}\n? *x\n: 1\n", ERR_UNSUPPORTED), "must be a scalar");
     expect_contains(yaml_refusal("a: !!binary xx\n", ERR_UNSUPPORTED), "tags are not accepted");
     expect_contains(yaml_refusal("a: 1\na: 2\n", ERR_INVALID), "line 2, column 1: the key stands");
     expect_contains(yaml_refusal("a: 1\n---\nb: 2\n", ERR_UNSUPPORTED), "second document");
     expect_contains(yaml_refusal("? [a]\n: 1\n", ERR_UNSUPPORTED), "must be a scalar");
+}
+
+TEST(doc, puts_what_an_anchor_names_where_its_alias_stands)
+{
+    const struct doc *doc = yaml("a: &x {n: 1, list: [p, &y q]}\n"
+                                 "b: *x\n"
+                                 "c: [*y, *x]\n"
+                                 "d: &x 2\n"
+                                 "e: *x\n");
+
+    expect_u64(doc_u64_or(doc_at(doc, "b", "n"), 0), 1);
+    expect_u64(doc_count(doc_at(doc, "b", "list")), 2);
+    expect_u64(doc_get(doc, "b")->line, 2);
+    expect_slice(doc_text(doc_first(doc_get(doc, "c"))), "q");
+    expect_slice(doc_text(doc_first(doc_get(doc_first(doc_get(doc, "c"))->next, "list"))), "p");
+    expect_u64(doc_u64_or(doc_get(doc, "e"), 0), 2);
+    expect_u64(doc_count(doc), 5);
+}
+
+TEST(doc, refuses_an_alias_that_grows_without_end)
+{
+    expect_contains(yaml_refusal("a: &x [1, *x]\n", ERR_INVALID), "inside of what it names");
+    expect_contains(yaml_refusal("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+                                 "b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n"
+                                 "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
+                                 "d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
+                                 "e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
+                                 "f: [*e, *e]\n",
+                                 ERR_LIMIT),
+                    "line 6, column 5: more than 200000 values");
 }
 
 TEST(doc, is_empty_for_an_empty_file)
