@@ -179,15 +179,18 @@ static void tell(struct api *api, struct api_watch *watch, const struct api_chan
 {
     const char *type = type_for(api, watch, change);
 
-    if (type) {
+    if (type && watch->table) {
+        api_table_frame(api, watch, type, change->version,
+                        (struct slice){ change->bytes + change->len, change->row_len });
+    } else if (type) {
         api_frame(api, watch, type, (struct slice){ change->bytes, change->len });
     }
     watch->sent = change->version;
 }
 
-/* The object's bytes are in `body`. */
+/* The object's bytes are in `body`, from `len` on its row of a Table. */
 static void log_change(struct api *api, enum api_kind kind, uint32_t row, struct api_look was,
-                       struct api_look is, const struct buf *body)
+                       struct api_look is, const struct buf *body, size_t len)
 {
     struct api_change *change = add_change(api);
 
@@ -199,7 +202,8 @@ static void log_change(struct api *api, enum api_kind kind, uint32_t row, struct
         .was = was,
         .is = is,
         .bytes = mem_resize(NULL, body->len + 1, 1),
-        .len = body->len,
+        .len = len,
+        .row_len = body->len - len,
     };
     memcpy(change->bytes, body->data, body->len);
     for (uint32_t i = 0; i < api->watch_count; i++) {
@@ -231,7 +235,7 @@ static void log_node(struct api *api, uint32_t row, struct api_look was, struct 
     api->nodes[row].version = ++api->version;
     buf_reset(body);
     api_node_proto(api, &api->nodes[row], body);
-    log_change(api, API_NODES, row, was, is, body);
+    log_change(api, API_NODES, row, was, is, body, body->len);
 }
 
 uint32_t api_node_add(struct api *api, const struct api_node *from)
@@ -367,7 +371,9 @@ static void log_pod(struct api *api, uint32_t row, struct api_look was, struct a
     api->pods[row].version = ++api->version;
     buf_reset(body);
     api_pod_proto(api, &api->pods[row], body);
-    log_change(api, API_PODS, row, was, is, body);
+    size_t len = body->len;
+    api_table_row(api, &api->pods[row], body);
+    log_change(api, API_PODS, row, was, is, body, len);
 }
 
 void api_pod_put(struct api *api, uint32_t row, const struct api_pod *from)
@@ -417,7 +423,7 @@ static void log_object(struct api *api, uint32_t row, struct api_look was, struc
     api->objects[row].version = ++api->version;
     buf_reset(body);
     api_object_json(api, &api->objects[row], body);
-    log_change(api, api->objects[row].kind, row, was, is, body);
+    log_change(api, api->objects[row].kind, row, was, is, body, body->len);
 }
 
 void api_object_touched(struct api *api, uint32_t row)
@@ -469,7 +475,7 @@ void api_watch_close(struct api *api, uint32_t watch)
 }
 
 static uint32_t open_watch(struct api *api, enum api_kind kind, const struct api_selector *selector,
-                           const struct api_query *query, bool proto)
+                           const struct api_query *query, struct slice accept)
 {
     uint32_t at = 0;
 
@@ -480,11 +486,13 @@ static uint32_t open_watch(struct api *api, enum api_kind kind, const struct api
     api->watch_count = at < api->watch_count ? api->watch_count : at + 1;
     struct api_watch *watch = &api->watches[at];
     struct buf out = watch->out;
+    bool table = kind == API_PODS && slice_contains(accept, SLICE("as=Table"));
     *watch = (struct api_watch){
         .open = true,
         .kind = kind,
         .selector = *selector,
-        .proto = proto,
+        .proto = !table && slice_contains(accept, SLICE("protobuf")),
+        .table = table,
         .bookmarks = query->bookmarks,
         .out = out,
         .bookmark_ns = query->bookmarks ? api->now_ns + BOOKMARK_NS : UINT64_MAX,
@@ -498,15 +506,13 @@ static void begin_watch(struct api *api, enum api_kind kind, const struct api_se
                         const struct api_query *query, struct slice accept,
                         struct api_response *ret)
 {
-    bool proto = slice_contains(accept, SLICE("protobuf"));
     uint64_t from = 0;
-
-    uint32_t at = open_watch(api, kind, selector, query, proto);
+    uint32_t at = open_watch(api, kind, selector, query, accept);
     struct api_watch *watch = &api->watches[at];
     *ret = (struct api_response){
         .status = 200,
-        .content_type = proto ? SLICE("application/vnd.kubernetes.protobuf;stream=watch")
-                              : SLICE("application/json"),
+        .content_type = watch->proto ? SLICE("application/vnd.kubernetes.protobuf;stream=watch")
+                                     : SLICE("application/json"),
         .watch = at,
     };
     if (slice_u64(query->version, UINT64_MAX, &from) != ERR_OK || from < api->compacted) {

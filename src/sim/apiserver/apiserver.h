@@ -90,10 +90,10 @@ struct api_change {
     enum api_kind kind;
     uint32_t row;
     struct api_look was, is;
-    char *
-        /* owned: protobuf of nodes and pods, else JSON; after the change, or the last state */
-        bytes;
-    size_t len;
+    /* Owned: protobuf of nodes and pods, else JSON; after it a pod's row of a Table. After the
+     * change, or the last state. */
+    char *bytes;
+    size_t len, row_len;
 };
 
 struct api_selector {
@@ -107,7 +107,7 @@ struct api_watch {
     bool open;
     enum api_kind kind;
     struct api_selector selector;
-    bool proto, bookmarks;
+    bool proto, table, columns_told, bookmarks;
     struct buf out; /* not read yet */
     uint64_t sent;  /* version up to which `out` has everything */
     uint64_t bookmark_ns, end_ns;
@@ -207,6 +207,12 @@ void api_watch_error(struct api *api, struct api_watch *watch, int code, const c
                      const char *message);
 void api_status(struct arena *arena, bool proto, int code, const char *reason, struct slice message,
                 struct api_response *ret);
+
+/* table.c: pods as rows. */
+void api_table_columns(struct buf *out);
+void api_table_row(const struct api *api, const struct api_pod *pod, struct buf *out);
+void api_table_frame(struct api *api, struct api_watch *watch, const char *type, uint64_t version,
+                     struct slice row);
 
 /* list.c */
 struct api_query {

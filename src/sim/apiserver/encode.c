@@ -498,6 +498,13 @@ void api_bookmark(struct api *api, struct api_watch *watch)
     struct buf raw = FIXED(whole);
     struct buf line = FIXED(json);
 
+    if (watch->table) {
+        api_table_frame(api, watch, "BOOKMARK", api->version,
+                        SLICE("{\"cells\":[\"\",\"0/0\",\"\",\"0\",\"\\u003cunknown\\u003e\","
+                              "\"\\u003cnone\\u003e\",\"\\u003cnone\\u003e\","
+                              "\"\\u003cnone\\u003e\",\"\\u003cnone\\u003e\"],\"object\":null}"));
+        return;
+    }
     if (watch->proto) {
         proto_version(&inner, 6, api->version);
         api_proto_field(&raw, 1, buf_slice(&inner));

@@ -5,8 +5,6 @@
  * changed meanwhile is newer than the list's resourceVersion, and a watch from there tells of it
  * again.
  */
-#include <assert.h>
-
 #include "apiserver.h"
 
 enum { LIST_MAX = 512 << 20 };
@@ -123,35 +121,9 @@ static void list_proto(struct api *api, struct arena *arena, struct walk *walk, 
     buf_done(&meta);
 }
 
-static void row_cells(const struct api *api, const struct api_pod *pod, struct buf *out)
-{
-    static const char *const phases[] = { "Pending", "Running", "Completed", "Error" };
-    bool starting = pod->phase == PHASE_PENDING && pod->node != API_NONE;
-
-    buf_addf(out, "{\"cells\":[\"%.*s-%u\",\"%s\",\"%s\",\"0\",\"5m\",",
-             SLICE_ARG(interner_get(&api->names, pod->workload)), pod->number,
-             pod->ready ? "1/1" : "0/1", starting ? "ContainerCreating" : phases[pod->phase]);
-    if (pod->ip) {
-        buf_addf(out, "\"%u.%u.%u.%u\",", pod->ip >> 24, pod->ip >> 16 & 255, pod->ip >> 8 & 255,
-                 pod->ip & 255);
-    } else {
-        buf_add_text(out, "\"\\u003cnone\\u003e\",");
-    }
-    if (pod->node != API_NONE) {
-        buf_addf(out, "\"%.*s\",", SLICE_ARG(api->nodes[pod->node].name));
-    } else {
-        buf_add_text(out, "\"\\u003cnone\\u003e\",");
-    }
-    buf_add_text(out, "\"\\u003cnone\\u003e\",\"\\u003cnone\\u003e\"],\"object\":null}");
-}
-
 static void list_table(struct api *api, struct arena *arena, struct walk *walk, uint64_t version,
                        struct buf *out)
 {
-    static const char *const columns[] = {
-        "Name", "Ready", "Status",         "Restarts",       "Age",
-        "IP",   "Node",  "Nominated Node", "Readiness Gates"
-    };
     struct walk ahead = *walk;
     uint32_t row = 0;
     bool first = true;
@@ -160,20 +132,15 @@ static void list_table(struct api *api, struct arena *arena, struct walk *walk, 
     }
     buf_addf(out,
              "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{"
-             "\"resourceVersion\":\"%llu\",\"continue\":\"%.*s\"},\"columnDefinitions\":[",
+             "\"resourceVersion\":\"%llu\",\"continue\":\"%.*s\"},\"columnDefinitions\":",
              (unsigned long long)version, SLICE_ARG(token_after(arena, &ahead, version)));
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        buf_addf(out,
-                 "%s{\"name\":\"%s\",\"type\":\"string\",\"format\":\"\",\"description\":\"\","
-                 "\"priority\":%d}",
-                 i > 0 ? "," : "", columns[i], i > 4);
-    }
-    buf_add_text(out, "],\"rows\":[");
+    api_table_columns(out);
+    buf_add_text(out, ",\"rows\":[");
     for (; next(walk, &row); first = false) {
         if (!first) {
             buf_add_char(out, ',');
         }
-        row_cells(api, &api->pods[row], out);
+        api_table_row(api, &api->pods[row], out);
     }
     buf_add_text(out, "]}\n");
 }
