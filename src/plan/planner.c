@@ -4,8 +4,7 @@
  *   event --> rows --> dirty nodes --> decide --> needy queue --> serve --> actions
  *                         ^ timers                                 status, events, conditions
  *
- * Knows the order of things in a step and who may act at all. Refuses to know EC2, Kubernetes and
- * the agent.
+ * Knows the order of things in a step. Refuses to know EC2, Kubernetes and the agent.
  */
 #include <assert.h>
 
@@ -141,142 +140,7 @@ void plan_free(struct planner *p)
     mem_free(p);
 }
 
-struct slice plan_text(const struct planner *p, uint32_t string)
-{
-    return strings_get(&p->strings, string);
-}
-
-struct slice plan_cluster(const struct planner *p)
-{
-    struct slice own = plan_text(p, p->cluster);
-
-    return own.len > 0 ? own : p->agent.cluster_name;
-}
-
-struct plan_action *plan_add(struct planner *p, enum plan_action_kind kind)
-{
-    mem_reserve(&p->actions, &p->action_capacity, p->action_count + 1, sizeof(*p->actions));
-    struct plan_action *action = &p->actions[p->action_count++];
-    *action = (struct plan_action){ .kind = kind };
-    return action;
-}
-
-struct log_record *plan_log(struct planner *p, enum log_level level, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    struct slice text = arena_vprintf(&p->arena, format, args);
-    va_end(args);
-    return log_add(&p->logs, level, "plan", "%.*s", SLICE_ARG(text));
-}
-
-/* Everything is known and nothing forbids: only then may EC2 or a node be changed. */
-bool plan_acting(const struct planner *p)
-{
-    return p->synced && !p->kube_stale && p->leader && p->have_subnets && p->swept && p->have_agent;
-}
-
-void plan_dirty(struct planner *p, uint32_t node)
-{
-    struct node_row *row = &p->nodes[node];
-
-    assert(row->live);
-    if (!row->dirty) {
-        row->dirty = true;
-        mem_reserve(&p->dirty, &p->dirty_capacity, p->dirty_count + 1, sizeof(*p->dirty));
-        p->dirty[p->dirty_count++] = node;
-    }
-}
-
-void plan_dirty_all(struct planner *p)
-{
-    for (uint32_t i = 0; i < p->listed_count; i++) {
-        plan_dirty(p, p->listed[i]);
-    }
-}
-
-static void dirty_group(struct planner *p, const struct group *group)
-{
-    for (uint32_t i = 0; i < group->count; i++) {
-        plan_dirty(p, group->nodes[i]);
-    }
-}
-
-void plan_dirty_pool(struct planner *p, uint32_t pool)
-{
-    for (uint32_t i = 0; i < p->pools[pool].group_count; i++) {
-        dirty_group(p, &p->groups[p->pools[pool].groups[i]]);
-    }
-}
-
-void plan_dirty_zone(struct planner *p, uint32_t zone)
-{
-    for (uint32_t i = 0; i < p->group_count; i++) {
-        if (p->groups[i].zone == zone) {
-            dirty_group(p, &p->groups[i]);
-        }
-    }
-}
-
-void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns)
-{
-    struct node_row *row = &p->nodes[node];
-
-    if (!row->timed || at_ns < timers_get(&p->timers, node)) {
-        row->timed = true;
-        timers_set(&p->timers, node, at_ns);
-    }
-}
-
-/* ---- reads ---- */
-
-bool plan_observe(struct planner *p, uint32_t node, enum urgency urgency)
-{
-    struct node_row *row = &p->nodes[node];
-    uint64_t apart_ns = urgency == URGENT_WAITING ? SECOND_NS : 10 * SECOND_NS;
-
-    if (!p->leader && !p->config.dry_run) {
-        return false;
-    }
-    if (row->observe_sent_ns != 0 && p->now_ns - row->observe_sent_ns < apart_ns) {
-        plan_wake(p, node, row->observe_sent_ns + apart_ns);
-        return false;
-    }
-    row->observe_sent_ns = p->now_ns;
-    struct plan_action *action = plan_add(p, PLAN_OBSERVE);
-    action->urgency = urgency;
-    action->instance = row->instance;
-    /* An answer that never comes is asked for again. */
-    plan_wake(p, node, p->now_ns + 10 * SECOND_NS);
-    return true;
-}
-
-void plan_observe_subnets(struct planner *p, uint64_t apart_ns)
-{
-    if (p->subnets_sent_ns == 0 || p->now_ns - p->subnets_sent_ns >= apart_ns) {
-        p->subnets_sent_ns = p->now_ns;
-        plan_add(p, PLAN_OBSERVE_SUBNETS)->urgency = URGENT_WAITING;
-    }
-}
-
-void plan_sweep(struct planner *p, uint64_t apart_ns)
-{
-    uint64_t due_ns = p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + apart_ns;
-
-    p->sweep_due_ns = sooner(due_ns, p->sweep_due_ns);
-}
-
-/* The one without which nothing is done: asked for again while no answer comes. */
-static uint64_t first_sweep_ns(const struct planner *p)
-{
-    return p->sweep_sent_ns == 0 ? p->now_ns : p->sweep_sent_ns + SWEEP_NS;
-}
-
-bool plan_sweep_coming(const struct planner *p)
-{
-    return p->leader && !p->swept && p->sweep_sent_ns != 0 && p->now_ns < first_sweep_ns(p);
-}
+/* ---- the step ---- */
 
 static void send_sweep(struct planner *p)
 {
@@ -284,15 +148,13 @@ static void send_sweep(struct planner *p)
     if (!p->synced || (!p->leader && !p->config.dry_run)) {
         return;
     }
-    bool first = p->leader && !p->swept && first_sweep_ns(p) <= p->now_ns;
+    bool first = p->leader && !p->swept && plan_first_sweep_ns(p) <= p->now_ns;
     if (first || p->sweep_due_ns <= p->now_ns) {
         p->sweep_due_ns = TIMERS_NEVER;
         p->sweep_sent_ns = p->now_ns;
         plan_add(p, PLAN_OBSERVE)->urgency = URGENT_REFRESH;
     }
 }
-
-/* ---- the step ---- */
 
 static void take_lease(struct planner *p, bool leader, uint32_t handovers)
 {
@@ -478,7 +340,7 @@ uint64_t plan_deadline_ns(const struct planner *p)
         at_ns = sooner(at_ns, p->sweep_due_ns);
     }
     if (p->synced && p->leader && !p->swept) {
-        at_ns = sooner(at_ns, first_sweep_ns(p));
+        at_ns = sooner(at_ns, plan_first_sweep_ns(p));
     }
     if (plan_acting(p)) {
         at_ns = sooner(at_ns, leftover_deadline_ns(p));

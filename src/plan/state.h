@@ -416,6 +416,11 @@ static inline uint32_t less(uint32_t a, uint32_t b)
 
 /* ---- planner.c ---- */
 
+/* Asks the memory at once for all that a decision about the node reads, and not line by line. */
+void plan_fetch(const struct planner *p, uint32_t node);
+
+/* ---- step.c: what a step gathers ---- */
+
 struct plan_action *plan_add(struct planner *p, enum plan_action_kind kind);
 struct log_record *plan_log(struct planner *p, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -424,8 +429,6 @@ void plan_dirty(struct planner *p, uint32_t node);
 void plan_dirty_all(struct planner *p);
 void plan_dirty_pool(struct planner *p, uint32_t pool);
 void plan_dirty_zone(struct planner *p, uint32_t zone);
-/* Asks the memory at once for all that a decision about the node reads, and not line by line. */
-void plan_fetch(const struct planner *p, uint32_t node);
 /* Moves the node's next look to at_ns if that is sooner. */
 void plan_wake(struct planner *p, uint32_t node, uint64_t at_ns);
 struct slice plan_text(const struct planner *p, uint32_t string);
@@ -435,7 +438,10 @@ struct slice plan_cluster(const struct planner *p);
 bool plan_observe(struct planner *p, uint32_t node, enum urgency urgency);
 void plan_observe_subnets(struct planner *p, uint64_t apart_ns);
 void plan_sweep(struct planner *p, uint64_t apart_ns);
-bool plan_sweep_coming(const struct planner *p); /* the first one under this lease */
+/* The first one under this lease, without which nothing is done: when it is due, as long as no
+ * answer comes; one is on its way. */
+uint64_t plan_first_sweep_ns(const struct planner *p);
+bool plan_sweep_coming(const struct planner *p);
 
 /* ---- cluster.c: what Kubernetes shows ---- */
 
