@@ -1,5 +1,5 @@
 /*
- * commands.c - the table of commands.
+ * commands.c - the tables of commands and of their flags.
  *
  * Knows their names and what users need to know of them. Refuses to know how they work.
  */
@@ -105,4 +105,33 @@ const struct command *cli_command(struct slice name)
         }
     }
     return NULL;
+}
+
+void cli_flags(struct cli *cli, struct cli_raw *raw, struct flag flags[CLI_FLAGS])
+{
+    const struct flag table[CLI_FLAGS] = {
+        { "url", 0, FLAG_TEXT, "URL", "HEADROOM_URL", "",
+          "ask a controller's page there, e.g. http://127.0.0.1:8080;\n"
+          "else the Kubernetes API is asked",
+          &cli->url },
+        { "here", 0, FLAG_BOOL, NULL, NULL, "false",
+          "explain: make the plan on this machine, read-only", &cli->here },
+        { "kubeconfig", 0, FLAG_TEXT, "FILE", NULL, "",
+          "how to reach the cluster; else $KUBECONFIG or\n~/.kube/config", &cli->run.kubeconfig },
+        { "context", 0, FLAG_TEXT, "NAME", NULL, "",
+          "context of the kubeconfig; else its current one", &cli->run.context },
+        { "namespace", 'n', FLAG_TEXT, "NAME", NULL, "headroom-system", "where the controller runs",
+          &cli->run.namespace },
+        { "cluster-name", 0, FLAG_TEXT, "NAME", "CLUSTER_NAME", "", "name of the EKS cluster",
+          &cli->run.cluster_name },
+        { "output", 'o', FLAG_TEXT, "FORMAT", NULL, "text", "text, json or yaml", &raw->output },
+        { "watch", 'w', FLAG_BOOL, NULL, NULL, "false", "status, forecast: show it again and again",
+          &cli->watch },
+        { "interval", 0, FLAG_TEXT, "DURATION", NULL, "2s", "between two of them", &raw->interval },
+        { "timeout", 0, FLAG_TEXT, "DURATION", NULL, "30s", "how long to wait for answers",
+          &raw->timeout },
+        { "help", 'h', FLAG_BOOL, NULL, NULL, "false", "print this help and exit", &raw->help },
+    };
+
+    memcpy(flags, table, sizeof(table));
 }
