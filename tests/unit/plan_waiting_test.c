@@ -279,12 +279,12 @@ static void hand_back(struct story *s)
     story_forget(s);
 }
 
-/* Likewise, on a t3.medium whose agent wants one warm address. */
-static struct story *handed_back_warm_ip(void)
+/* Likewise, on a t3.medium whose agent wants so many warm addresses. */
+static struct story *handed_back_warm_ip(int32_t warm_ips)
 {
     struct story *s = story_one("t3.medium", 5, 0, 200);
 
-    s->agent.warm_ip_target = 1;
+    s->agent.warm_ip_target = warm_ips;
     story_pods(s, "n1", 4, 0);
     story_go(s);
     hand_back(s);
@@ -335,7 +335,7 @@ TEST(plan_hand_back, what_the_agent_had_filled_and_freed_comes_with_all_that_it_
 
 TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_forty_five_seconds_to_help_itself)
 {
-    struct story *s = handed_back_warm_ip();
+    struct story *s = handed_back_warm_ip(1);
 
     story_pods(s, "n1", 5, 1);
     story_is(s, "n1", PLAN_DECISION_HandedBack);
@@ -347,9 +347,32 @@ TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_forty_five_seconds_to_h
     story_end(s);
 }
 
+TEST(plan_hand_back, what_rests_has_up_to_forty_five_seconds_more_to_be_picked_up)
+{
+    static const struct {
+        uint32_t ends_s, nothing_until_s, comes_by_s;
+        int32_t warm_ips;
+        uint32_t ips; /* two wait, one rests, what is warm, half of five */
+    } cases[] = { { 40, 88, 92, 1, 4 }, { 5, 53, 57, 1, 4 }, { 40, 44, 47, 2, 5 } };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct story *s = handed_back_warm_ip(cases[i].warm_ips);
+        story_pods(s, "n1", 5, 2);
+        story_wait(s, cases[i].ends_s);
+        story_pods(s, "n1", 4, 2); /* this address is free to the agent, and pods get it in 30 s */
+        story_wait(s, cases[i].nothing_until_s - cases[i].ends_s);
+        story_saw_nothing(s);
+        story_is(s, "n1", PLAN_DECISION_HandedBack);
+        story_wait(s, cases[i].comes_by_s - cases[i].nothing_until_s);
+        story_saw(s, "attach n1 subnet-b"); /* nobody has got it, or it does not suffice */
+        expect_u64(s->orders[s->order_count - 1].action.attach.ips, cases[i].ips);
+        story_end(s);
+    }
+}
+
 TEST(plan_hand_back, addresses_in_use_beyond_those_that_are_known_are_no_need_of_a_pod)
 {
-    struct story *s = handed_back_warm_ip();
+    struct story *s = handed_back_warm_ip(1);
 
     story_pods(s, "n1", 7, 0); /* two of them are ending */
     story_wait(s, 60);
