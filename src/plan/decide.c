@@ -69,6 +69,23 @@ static uint32_t room_on(const struct planner *p, const struct node_row *node, co
     return smaller(room, most);
 }
 
+static bool serves_itself(const struct planner *p, const struct node_row *node)
+{
+    return !p->agent.provisioning_disabled &&
+           !(node->unschedulable && !p->agent.manage_non_schedulable);
+}
+
+/* Silent or stuck, an agent finds what is added to an ENI that it has as soon as it would adopt
+ * another one. That takes no slot, and no ENI is left over when these pods have ended. What is
+ * left in a subnet that ends it gets itself, but for an agent that gets nothing, or chooses by
+ * chance. */
+static bool tops_up(const struct planner *p, const struct node_row *node, const struct view *v,
+                    const struct node_eni *eni)
+{
+    return !eni->adopted || v->slots_used >= v->slots || !serves_itself(p, node) ||
+           !p->agent.subnet_discovery || !subnet_leaving(p, node->pool, eni->subnet);
+}
+
 /* An ENI that can carry more in a subnet that has it: adopted ones where the agent itself will not
  * ask, others so that they are full when they are adopted. */
 static const struct node_eni *assignable(const struct planner *p, const struct node_row *node,
@@ -76,7 +93,8 @@ static const struct node_eni *assignable(const struct planner *p, const struct n
 {
     for (uint32_t i = 0; i < node->eni_count; i++) {
         const struct node_eni *eni = &node->enis[i];
-        if (eni->adopted != adopted || eni->subnet == NONE || !node_eligible(p, node, eni)) {
+        if (eni->adopted != adopted || eni->subnet == NONE || !node_eligible(p, node, eni) ||
+            !tops_up(p, node, v, eni)) {
             continue;
         }
         *ret_slots = room_on(p, node, v, eni->subnet, (uint32_t)eni->ips + eni->prefixes);
@@ -195,7 +213,7 @@ static struct plan_want want_more(const struct planner *p, const struct node_row
 {
     struct plan_want more = want_assign(p, node, v, false, filled.slots);
 
-    if (more.want != WANT_ASSIGN && v->slots_used >= v->slots) {
+    if (more.want != WANT_ASSIGN) {
         more = want_assign(p, node, v, true, filled.slots);
     }
     if (more.want == WANT_ASSIGN || has_assign(p, node)) {
@@ -218,12 +236,6 @@ static enum plan_decision_kind enough(const struct planner *p, const struct node
     }
     bool rest = v->cooling > 0 && v->avail - (int32_t)v->cooling < (int32_t)v->waiting;
     return v->waiting > 0 && rest ? PLAN_DECISION_Cooling : PLAN_DECISION_Enough;
-}
-
-static bool serves_itself(const struct planner *p, const struct node_row *node)
-{
-    return !p->agent.provisioning_disabled &&
-           !(node->unschedulable && !p->agent.manage_non_schedulable);
 }
 
 static struct plan_want want_of(const struct planner *p, const struct node_row *node,
@@ -268,16 +280,8 @@ static struct plan_want want_of(const struct planner *p, const struct node_row *
     if (hands_back(p, node, v)) {
         return nothing(PLAN_DECISION_HandedBack);
     }
-    /* While it is silent it still finds what is added to an ENI that it has: that takes no slot. */
-    bool silent = p->now_ns < node->cooldown_ns && v->room > 0;
-    if (!serves_itself(p, node) || !p->agent.subnet_discovery || v->slots_used >= v->slots ||
-        silent) {
-        struct plan_want assign = want_assign(p, node, v, true, filled.slots);
-        if (assign.want == WANT_ASSIGN) {
-            return assign;
-        }
-    }
-    return filled;
+    struct plan_want assign = want_assign(p, node, v, true, filled.slots);
+    return assign.want == WANT_ASSIGN ? assign : filled;
 }
 
 /* ---- may it be done? ---- */

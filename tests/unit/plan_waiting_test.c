@@ -266,6 +266,39 @@ TEST(plan_waiting, counts_that_contradict_each_other_are_read_again_before_anyth
     story_end(s);
 }
 
+/* ---- on an ENI that is there, rather than with another one ---- */
+
+TEST(plan_topping, an_agent_that_is_stuck_finds_more_on_the_eni_that_it_has)
+{
+    struct story *s = story_one("t3.medium", 3, 200, 200);
+
+    story_pods(s, "n1", 3, 2);
+    story_go(s);
+    story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
+    story_wait(s, 25);
+    expect_u64(s->order_count, 1);
+    story_saw(s, "assign n1 eni-n1-0 ips=2 prefixes=0 waiting");
+    story_end(s);
+}
+
+/* Each ENI can carry fourteen, 35 pods have an address, and the agent, without discovery, asks for
+ * none: the primary ENI's subnet gives nothing. */
+TEST(plan_topping, what_one_eni_does_not_hold_goes_to_the_next_one_that_the_agent_has)
+{
+    struct story *s = story_one("m5.xlarge", 13, 0, 200);
+
+    s->agent.subnet_discovery = false;
+    story_eni(s, "n1", "b", 1, 12, 0);
+    story_eni(s, "n1", "b", 2, 10, 0);
+    story_pods(s, "n1", 35, 4);
+    story_go(s);
+    story_wait(s, 3);
+    expect_u64(s->order_count, 2); /* a slot is left, and stays free */
+    story_saw(s, "assign n1 eni-n1-agent-1 ips=2 prefixes=0 waiting");
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=4 prefixes=0 waiting");
+    story_end(s);
+}
+
 /* ---- after a hand-back ---- */
 
 /* An ENI of ours was freed a moment ago. */
@@ -540,7 +573,7 @@ TEST(plan_waiting, an_agent_that_gets_no_prefix_for_200_seconds_is_given_one)
     story_saw_nothing(s);
     story_is(s, "n1", PLAN_DECISION_AgentCanGrow);
     story_wait(s, 5);
-    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_saw(s, "assign n1 eni-n1-0 ips=0 prefixes=1 forecast");
     story_end(s);
 }
 
@@ -555,7 +588,7 @@ TEST(plan_waiting, an_agent_that_gets_prefixes_is_left_to_itself)
     story_wait(s, 198);
     story_saw_nothing(s);
     story_wait(s, 5);
-    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_saw(s, "assign n1 eni-n1-0 ips=0 prefixes=1 forecast");
     story_end(s);
 }
 
@@ -569,7 +602,7 @@ TEST(plan_waiting, an_agent_that_is_not_low_meanwhile_begins_anew)
     story_wait(s, 198);
     story_saw_nothing(s);
     story_wait(s, 5);
-    story_saw(s, "attach n1 subnet-a prefixes=1 index=2 forecast");
+    story_saw(s, "assign n1 eni-n1-0 ips=0 prefixes=1 forecast");
     story_end(s);
 }
 
