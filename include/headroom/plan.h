@@ -128,7 +128,7 @@ struct plan_event {
     X(Cooling, "pods have just left the free addresses, and the agent lets each rest for 30 s")    \
     X(AgentCanGrow, "the node's agent can get the next address by itself")                         \
     X(Attaching, "an ENI is being attached")                                                       \
-    X(Adopting, "an ENI is attached, the agent has not adopted it yet")                            \
+    X(Adopting, "an ENI or more addresses are there, the agent has not found them yet")            \
     X(Attach, "an ENI is to be attached")                                                          \
     X(Assign, "an attached ENI is given more addresses")                                           \
     X(AtENILimit, "all ENI slots of the instance are in use")                                      \
