@@ -170,6 +170,7 @@ static void take_lease(struct planner *p, bool leader, uint32_t handovers)
     p->swept = false; /* the last holder may have changed what we have not seen */
     p->leader_ns = p->now_ns;
     p->sweep_sent_ns = 0;
+    send_sweep(p); /* before each node asks for what it will bring */
     for (uint32_t i = 0; i < p->pool_count; i++) {
         p->pools[i].told = false;
         pools_touch(p, i, true);
@@ -224,7 +225,7 @@ static void dispatch(struct planner *p, const struct plan_event *event)
         break;
     case PLAN_KUBE_SYNCED:
         p->synced = true;
-        send_sweep(p); /* before each node asks for what it will bring */
+        send_sweep(p); /* as in take_lease */
         break;
     case PLAN_KUBE_STALE:
         p->kube_stale = event->stale;

@@ -56,6 +56,21 @@ TEST(plan_sweep, waits_until_every_node_is_known)
     story_end(s);
 }
 
+/* Nor does one that stood by ask for each node when it takes over. */
+TEST(plan_sweep, is_all_that_a_new_leader_asks_for)
+{
+    struct story *s = story_needy_held();
+
+    s->deaf = true;
+    story_tell_kube(s);
+    story_read(s);
+    expect_u64(s->sweeps, 0);
+    story_lease(s, true);
+    expect_u64(s->sweeps, 1);
+    expect_u64(s->observes, 0);
+    story_end(s);
+}
+
 TEST(plan_sweep, changes_nothing_before_its_last_page)
 {
     struct story *s = paged();
@@ -156,6 +171,7 @@ TEST(plan_sweep, of_one_instance_takes_no_eni_that_is_attached_to_none)
     story_go(s);
     expect(!plan_enis_known(s->planner, SLICE("nobody")));
     s->now_ns += STORY_S;
+    s->deaf = true;
     event.enis.instances = &s->nodes[1].instance;
     event.enis.instance_count = 1;
     event.enis.enis = &loose;
