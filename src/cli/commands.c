@@ -42,9 +42,11 @@ const struct command cli_commands[] = {
       "if the leading controller can be reached: through the API server by itself, or\n"
       "with --url.\n",
       "headroom status\nheadroom status --watch\nheadroom status -o json\n", status },
-    { "forecast", OPERAND_NONE, false, NULL, "when each subnet runs out, the soonest first",
+    { "forecast", OPERAND_NONE, false, NULL, "when each subnet runs out, and what would help",
       "Orders the subnets of all pools by the time that their free addresses will\n"
-      "last at the present rate.\n",
+      "last at the present rate. Then says for each zone that runs short, and for the\n"
+      "limits that nodes have hit, what would help: a subnet (how large), less kept in\n"
+      "reserve, a block for prefixes, larger nodes; or that there is nothing to do.\n",
       "headroom forecast\nheadroom forecast -o yaml\n", forecast },
     { "events", OPERAND_NONE, false, NULL, "what the controller did and saw, the newest last",
       "Lists the controller's events on pools and nodes, as far as the cluster still\n"

@@ -1,77 +1,12 @@
 /*
- * status.c - `headroom status` and `headroom forecast`: how much room there is, and for how long.
+ * status.c - `headroom status`: how much room there is, and which nodes need care.
  *
- * Knows the fields of a SubnetPool's status; the controller's state has the same under other
- * roofs. Refuses to judge: what is low was decided
- * by the controller.
+ * Knows the fields of a SubnetPool's status. Refuses to judge: what is low was decided by the
+ * controller.
  */
 #include <headroom/table.h>
-#include <headroom/timestamp.h>
 
-#include "cli.h"
-
-/* The pools, from whichever source: `status` of each holds the CRD's fields. */
-struct pools {
-    const struct doc *first;
-    const struct doc *state; /* of a controller; NULL: from the Kubernetes API */
-    struct slice text;       /* as it came */
-};
-
-static enum err find_pools(struct cli *cli, struct pools *ret, struct error *error)
-{
-    struct kube_access access;
-    const struct doc *list = NULL;
-    enum err err = ERR_OK;
-
-    *ret = (struct pools){ 0 };
-    if (cli->url.len > 0) {
-        err = cli_state(cli, &ret->state, &ret->text, error);
-        ret->first = doc_first(doc_get(ret->state, "pools"));
-        return err;
-    }
-    err = cli_access(cli, &access, error);
-    if (err != ERR_OK) {
-        return err;
-    }
-    err = cli_get(cli, &access, SLICE("/apis/headroom.dev/v1alpha1/subnetpools"), &ret->text,
-                  error);
-    if (err == ERR_NOT_FOUND) {
-        return error_set(error, ERR_NOT_FOUND,
-                         "this cluster does not know SubnetPools: install Headroom first "
-                         "(kubectl apply -f crds/ -f manifests/)");
-    }
-    if (err == ERR_OK) {
-        err = json_parse(&cli->arena, ret->text, &(struct doc_limits){ .bytes = 64 << 20 }, &list,
-                         error);
-    }
-    ret->first = doc_first(doc_get(list, "items"));
-    return err;
-}
-
-static const struct doc *status_of(const struct doc *pool)
-{
-    return doc_is(doc_get(pool, "metadata"), DOC_MAPPING) ? doc_get(pool, "status") : pool;
-}
-
-static struct slice name_of(const struct doc *pool)
-{
-    return doc_text_or(doc_get(pool, "name"), doc_text(doc_at(pool, "metadata", "name")));
-}
-
-/* Seconds in the state, a Kubernetes duration in the CRD; UINT64_MAX: no end in sight. */
-static uint64_t exhausted_in_s(const struct doc *subnet)
-{
-    const struct doc *field = doc_get(subnet, "exhaustedIn");
-    uint64_t ns = 0;
-
-    if (doc_is(field, DOC_NUMBER)) {
-        return doc_u64_or(field, UINT64_MAX);
-    }
-    if (!field || duration_parse(doc_text(field), &ns) != ERR_OK) {
-        return UINT64_MAX;
-    }
-    return ns / 1000000000;
-}
+#include "pool_list.h"
 
 static void add_subnets(struct cli *cli, const struct doc *status)
 {
@@ -80,7 +15,7 @@ static void add_subnets(struct cli *cli, const struct doc *status)
     table_init(&table, &cli->arena, "SUBNET|ZONE|STATE|>FREE|>TOTAL|>/28|>IN FLIGHT|>RUNS OUT IN");
     for (const struct doc *subnet = doc_first(doc_get(status, "subnets")); subnet;
          subnet = subnet->next) {
-        uint64_t left = exhausted_in_s(subnet);
+        uint64_t left = pool_list_left_s(subnet);
         table_add(&table, doc_text(doc_get(subnet, "id")));
         table_add(&table, doc_text(doc_get(subnet, "zone")));
         table_add(&table, doc_text(doc_get(subnet, "state")));
@@ -98,8 +33,8 @@ static void add_subnets(struct cli *cli, const struct doc *status)
 
 static void add_pool(struct cli *cli, const struct doc *pool)
 {
-    const struct doc *status = status_of(pool), *nodes = doc_get(status, "nodes");
-    struct slice name = name_of(pool);
+    const struct doc *status = pool_list_status(pool), *nodes = doc_get(status, "nodes");
+    struct slice name = pool_list_name(pool);
 
     if (!doc_is(doc_get(status, "conditions"), DOC_SEQUENCE)) {
         buf_addf(&cli->out, "SubnetPool %.*s: no status yet; is headroom-controller running?\n\n",
@@ -161,13 +96,13 @@ static void add_nodes(struct cli *cli, const struct doc *state)
 }
 
 /* What the pools' status says of single nodes: of the neediest, as of when it was written. */
-static void add_named(struct cli *cli, const struct pools *pools)
+static void add_named(struct cli *cli, const struct pool_list *pools)
 {
     struct table table;
 
     table_init(&table, &cli->arena, "NODE|DECISION|WHY");
     for (const struct doc *pool = pools->first; pool; pool = pool->next) {
-        const struct doc *node = doc_first(doc_get(status_of(pool), "nodesAtRisk"));
+        const struct doc *node = doc_first(doc_get(pool_list_status(pool), "nodesAtRisk"));
         for (; node; node = node->next) {
             table_add(&table, doc_text(doc_get(node, "name")));
             table_add(&table, doc_text(doc_get(node, "decision")));
@@ -181,7 +116,7 @@ static void add_named(struct cli *cli, const struct pools *pools)
 }
 
 /* Of all nodes, only the controller tells. */
-static void find_nodes(struct cli *cli, struct pools *pools)
+static void find_nodes(struct cli *cli, struct pool_list *pools)
 {
     struct error error = { 0 };
     struct slice text;
@@ -216,8 +151,8 @@ static void add_controller(struct cli *cli, const struct doc *state)
 
 enum err cli_status(struct cli *cli, struct error *error)
 {
-    struct pools pools;
-    enum err err = find_pools(cli, &pools, error);
+    struct pool_list pools;
+    enum err err = pool_list_find(cli, &pools, error);
 
     if (err != ERR_OK) {
         return err;
@@ -240,100 +175,6 @@ enum err cli_status(struct cli *cli, struct error *error)
     }
     if (pools.state) {
         add_nodes(cli, pools.state);
-    }
-    return ERR_OK;
-}
-
-/* ---- forecast ---- */
-
-struct line {
-    const struct doc *subnet;
-    struct slice pool;
-    uint64_t left_s;
-};
-
-static void add_line(struct line *lines, uint32_t count, struct line line)
-{
-    uint32_t at = count;
-
-    while (at > 0 && line.left_s < lines[at - 1].left_s) {
-        lines[at] = lines[at - 1];
-        at--;
-    }
-    lines[at] = line;
-}
-
-static enum err forecast_json(struct cli *cli, const struct line *lines, uint32_t count,
-                              struct error *error)
-{
-    struct json_out json;
-
-    cli_json_begin(cli, &json, "Forecast");
-    json_key(&json, "subnets");
-    json_begin_array(&json);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct doc *subnet = lines[i].subnet;
-        json_begin_object(&json);
-        json_field_text(&json, "subnet", doc_text(doc_get(subnet, "id")));
-        json_field_text(&json, "pool", lines[i].pool);
-        json_field_text(&json, "zone", doc_text(doc_get(subnet, "zone")));
-        json_field_text(&json, "state", doc_text(doc_get(subnet, "state")));
-        json_field_u64(&json, "free", doc_u64_or(doc_get(subnet, "free"), 0));
-        json_field_u64(&json, "total", doc_u64_or(doc_get(subnet, "total"), 0));
-        json_key(&json, "exhaustedInSeconds");
-        if (lines[i].left_s == UINT64_MAX) {
-            json_null(&json); /* no end in sight */
-        } else {
-            json_u64(&json, lines[i].left_s);
-        }
-        json_end_object(&json);
-    }
-    json_end_array(&json);
-    return cli_json_end(cli, &json, error);
-}
-
-enum err cli_forecast(struct cli *cli, struct error *error)
-{
-    struct pools pools;
-    struct table table;
-    uint32_t count = 0;
-    enum err err = find_pools(cli, &pools, error);
-
-    if (err != ERR_OK) {
-        return err;
-    }
-    for (const struct doc *pool = pools.first; pool; pool = pool->next) {
-        count += doc_count(doc_get(status_of(pool), "subnets"));
-    }
-    struct line *lines = ARENA_ARRAY(&cli->arena, struct line, count);
-    count = 0;
-    for (const struct doc *pool = pools.first; pool; pool = pool->next) {
-        for (const struct doc *subnet = doc_first(doc_get(status_of(pool), "subnets")); subnet;
-             subnet = subnet->next) {
-            add_line(lines, count++,
-                     (struct line){ subnet, name_of(pool), exhausted_in_s(subnet) });
-        }
-    }
-    if (cli->format != CLI_TEXT) {
-        return forecast_json(cli, lines, count, error);
-    }
-    table_init(&table, &cli->arena, "RUNS OUT IN|SUBNET|ZONE|STATE|>FREE|>TOTAL|POOL");
-    for (uint32_t i = 0; i < count; i++) {
-        const struct doc *subnet = lines[i].subnet;
-        table_add(&table, lines[i].left_s == UINT64_MAX
-                              ? SLICE("no end in sight")
-                              : cli_duration(&cli->arena, lines[i].left_s));
-        table_add(&table, doc_text(doc_get(subnet, "id")));
-        table_add(&table, doc_text(doc_get(subnet, "zone")));
-        table_add(&table, doc_text(doc_get(subnet, "state")));
-        table_add(&table, doc_text(doc_get(subnet, "free")));
-        table_add(&table, doc_text(doc_get(subnet, "total")));
-        table_add(&table, lines[i].pool);
-    }
-    if (table_empty(&table)) {
-        buf_add_text(&cli->out, "No SubnetPool has subnets.\n");
-    } else {
-        table_print(&table, "", &cli->out);
     }
     return ERR_OK;
 }
