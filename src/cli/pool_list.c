@@ -1,5 +1,5 @@
 /*
- * pool_list.c - the SubnetPools with their status, from the API server or from a controller's state.
+ * pool_list.c - the SubnetPools with their status, from the API server or from a controller.
  *
  * Knows that the two have the same fields under other roofs. Refuses to know who shows them.
  */

@@ -1,4 +1,4 @@
-/* pool_list.h - SubnetPools with their status, from whichever source; shared by status and forecast. */
+/* pool_list.h - SubnetPools with their status, from whichever source. */
 #ifndef CLI_POOL_LIST_H
 #define CLI_POOL_LIST_H
 
