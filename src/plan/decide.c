@@ -234,7 +234,7 @@ static enum plan_decision_kind enough(const struct planner *p, const struct node
     if (has_assign(p, node)) {
         return PLAN_DECISION_Assign;
     }
-    if (v->coming > 0 && v->avail < (int32_t)v->waiting) {
+    if (v->avail < (int32_t)v->waiting) {
         return on_its_way(p, node);
     }
     bool rest = v->cooling > 0 && v->avail - (int32_t)v->cooling < (int32_t)v->waiting;

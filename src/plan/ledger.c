@@ -262,7 +262,6 @@ struct order *ledger_attach(struct planner *p, uint32_t node, const struct choic
     order->ips = choice->ips;
     order->prefixes = choice->prefixes;
     order->urgency = (uint8_t)urgency;
-    order->creates = true;
     p->pools[order->pool].active++;
     debit(p, order, choice->ips + 1, choice->prefixes);
     ledger_send_attach(p, order);

@@ -148,7 +148,6 @@ void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted,
     if (!leftover) {
         return;
     }
-    leftover->ordered = false;
     if (!settled) {
         leftover->tries++;
         leftover->retry_ns = p->now_ns + prng_backoff(&p->prng, 10 * SECOND_NS, 10 * MINUTE_NS,

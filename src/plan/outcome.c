@@ -142,7 +142,6 @@ static void keep_leftover(struct planner *p, const struct order *order,
     }
     struct leftover *leftover = leftover_add(p, &order->eni, order->node, order->subnet, order->ips,
                                              order->prefixes, order->pool);
-    leftover->ordered = false;
     leftover->tries++;
     /* The instance will not take it: it goes at once instead of waiting for a need. */
     if (code == CLOUD_ATTACH_LIMIT || code == CLOUD_INSTANCE_GONE || order->node == NONE) {

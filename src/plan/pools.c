@@ -107,8 +107,8 @@ void pools_place(struct planner *p, uint32_t handle)
     struct node_row *node = &p->nodes[handle];
     uint32_t pool = match(p, node);
 
+    assert(node->group == NONE);
     node->pool = pool;
-    node->group = NONE;
     if (pool == NONE) {
         return;
     }

@@ -260,7 +260,6 @@ struct order {
     uint32_t device_index, ips, prefixes;
     char token[CLIENT_TOKEN_MAX];
     uint8_t urgency;
-    bool creates; /* no ENI was given: it debits its subnet */
     bool over;    /* ended; kept until its debit is taken over */
     bool again;   /* outcome unknown: to be sent once more with the same token */
     bool listed;  /* its ENI is in the node's row */
