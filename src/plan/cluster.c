@@ -119,13 +119,6 @@ static uint32_t new_node(struct planner *p, struct slice name)
     return handle;
 }
 
-static void drop_labels(struct planner *p, struct node_row *node)
-{
-    strings_drop_pairs(&p->strings, node->labels, node->label_count);
-    node->labels = NULL;
-    node->label_count = 0;
-}
-
 static bool same_labels(const struct planner *p, const struct node_row *row,
                         const struct node *node)
 {
@@ -135,7 +128,7 @@ static bool same_labels(const struct planner *p, const struct node_row *row,
 
 static void set_labels(struct planner *p, struct node_row *row, const struct node *node)
 {
-    drop_labels(p, row);
+    strings_drop_pairs(&p->strings, row->labels, row->label_count);
     row->labels = strings_hold_pairs(&p->strings, node->labels, node->label_count);
     row->label_count = node->label_count;
 }
@@ -201,12 +194,11 @@ void cluster_node(struct planner *p, const struct node *node)
     }
 }
 
-void cluster_free_node(struct planner *p, struct node_row *node)
+static void free_node(struct planner *p, struct node_row *node)
 {
-    drop_labels(p, node);
+    strings_drop_pairs(&p->strings, node->labels, node->label_count);
     enis_clear(p, node);
     mem_free(node->enis);
-    node->enis = NULL;
     strings_drop(&p->strings, node->groups);
     strings_drop(&p->strings, node->eniconfig);
     strings_drop(&p->strings, node->name);
@@ -236,7 +228,7 @@ void cluster_node_gone(struct planner *p, struct slice name)
     uint32_t last = p->listed[--p->listed_count];
     p->listed[row->listed_at] = last;
     p->nodes[last].listed_at = row->listed_at;
-    cluster_free_node(p, row);
+    free_node(p, row);
     bool dirty = row->dirty;
     *row = (struct node_row){ .listed_at = p->node_unused, .dirty = dirty };
     p->node_unused = handle;

@@ -252,7 +252,6 @@ static void find_missing_groups(struct planner *p)
         if (missing != row->groups_missing) {
             row->groups_missing = missing;
             pools_touch(p, i, true);
-            plan_dirty_pool(p, i);
         }
     }
 }
@@ -402,7 +401,6 @@ void pools_gone(struct planner *p, struct slice name)
                               .groups = old.groups,
                               .group_count = old.group_count,
                               .group_capacity = old.group_capacity };
-    arena_reset(&row->arena);
     mem_free(old.links);
 }
 

@@ -260,10 +260,10 @@ struct order {
     uint32_t device_index, ips, prefixes;
     char token[CLIENT_TOKEN_MAX];
     uint8_t urgency;
-    bool over;    /* ended; kept until its debit is taken over */
-    bool again;   /* outcome unknown: to be sent once more with the same token */
-    bool listed;  /* its ENI is in the node's row */
-    bool mend;    /* only DeleteOnTermination is missing */
+    bool over;   /* ended; kept until its debit is taken over */
+    bool again;  /* outcome unknown: to be sent once more with the same token */
+    bool listed; /* its ENI is in the node's row */
+    bool mend;   /* only DeleteOnTermination is missing */
     uint32_t debit_ips, debit_blocks, tries;
     uint64_t began_ns, created_ns;
 };
@@ -459,7 +459,6 @@ void cluster_type_unknown(struct planner *p, struct slice name);
 /* The node's ENIConfig under custom networking; NULL: none. */
 const struct eniconfig_row *cluster_eniconfig_of(const struct planner *p,
                                                  const struct node_row *node);
-void cluster_free_node(struct planner *p, struct node_row *node);
 
 /* ---- pools.c ---- */
 

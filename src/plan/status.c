@@ -294,21 +294,29 @@ static struct slice at_risk(struct planner *p, const struct pool_row *row,
                               count, status->nodes_total, count == 1 ? "is" : "are");
 }
 
+/* Of the others; NULL: none. */
+static const struct condition *first_that_is(enum condition_value value,
+                                             const struct pool_status *status)
+{
+    for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
+        if (status->conditions[i].value == value) {
+            return &status->conditions[i];
+        }
+    }
+    return NULL;
+}
+
 static struct condition ready(struct planner *p, const struct pool_row *row,
                               const struct pool_status *status)
 {
-    const struct condition *conditions = status->conditions;
     struct slice risk = at_risk(p, row, status);
+    const struct condition *amiss = first_that_is(CONDITION_FALSE, status);
 
-    for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
-        if (conditions[i].value == CONDITION_FALSE) {
-            return says(CONDITION_FALSE, conditions[i].reason, conditions[i].message);
-        }
+    if (!amiss) {
+        amiss = first_that_is(CONDITION_UNKNOWN, status);
     }
-    for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
-        if (conditions[i].value == CONDITION_UNKNOWN) {
-            return says(CONDITION_UNKNOWN, conditions[i].reason, conditions[i].message);
-        }
+    if (amiss) {
+        return says(amiss->value, amiss->reason, amiss->message);
     }
     if (row->pool.paused) {
         return says(CONDITION_TRUE, "Paused",

@@ -96,7 +96,6 @@ void sweep_page(struct planner *p, const struct plan_event *event)
     hand_out(p, asked_ns);
     leftover_swept(p, asked_ns, p->sweep.began_ns);
     subnet_map(p, asked_ns);
-    sweep_drop(p);
     if (p->leader && asked_ns >= p->leader_ns) {
         p->swept = true;
     }
