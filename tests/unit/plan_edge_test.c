@@ -633,14 +633,15 @@ TEST(plan_edge, a_reservation_keeps_back_only_what_is_free_in_it)
     b->free = 100;
     b->reservations[0] = (struct cidr_reservation){ { b->base + 96, 27 }, true };
     b->reservation_count = 1;
-    struct story_eni *eni = story_eni(s, "n1", "b", 1, 2, 0);
-    eni->ips[0] = b->base + 96; /* the first of it, and the one before */
-    eni->ips[1] = b->base + 95;
+    struct story_eni *eni = story_eni(s, "n1", "b", 1, 9, 0);
+    for (uint32_t i = 0; i < eni->ip_count; i++) {
+        eni->ips[i] = b->base + 95 + i; /* the one before, and the first eight of it */
+    }
     story_pods(s, "n1", 0, 0);
     story_go(s);
     story_wait(s, 20);
     require(plan_pool_status_at(s->planner, 0, &now));
-    expect_u64(now.subnets[1].free + now.subnets[1].in_flight, 100 - 31);
+    expect_u64(now.subnets[1].free + now.subnets[1].in_flight, 100 - 24);
     story_end(s);
 }
 

@@ -67,6 +67,20 @@ TEST(plan_fail, each_face_of_exhaustion_is_known)
     }
 }
 
+TEST(plan_fail, a_subnet_that_is_gone_is_the_pools_no_longer)
+{
+    struct story *s = needy();
+
+    story_go(s);
+    expect_u64(s->status.subnet_count, 3);
+    s->deaf = true;
+    story_ends(s, CLOUD_FAILED, CLOUD_SUBNET_GONE, NULL);
+    story_wait(s, 20);
+    expect_u64(s->status.subnet_count, 2);
+    expect_text(s->status.subnets[1].id.text, "subnet-c");
+    story_end(s);
+}
+
 TEST(plan_fail, a_subnet_without_a_block_is_fragmented_after_the_refusal)
 {
     struct story *s = needy();

@@ -501,6 +501,24 @@ TEST(plan_modes, without_a_warm_prefix_target_only_waiting_pods_get_a_prefix)
     story_end(s);
 }
 
+/* Its second prefix comes with a call of its own and takes no further slot. */
+TEST(plan_modes, a_prefix_that_is_missing_meanwhile_is_added_to_the_eni_that_is_being_attached)
+{
+    struct story *s = prefix_story(AGENT_UNSET, 1);
+
+    story_pods(s, "n1", 16, 0);
+    story_go(s);
+    story_pods(s, "n1", 16, 3);
+    story_saw(s, "attach n1 subnet-b prefixes=1 index=2 waiting");
+    story_forget(s);
+    story_pods(s, "n1", 16, 20);
+    story_is(s, "n1", PLAN_DECISION_Attaching);
+    story_saw_nothing(s);
+    story_wait(s, 1);
+    story_saw(s, "assign n1 eni-new1 ips=0 prefixes=1 waiting");
+    story_end(s);
+}
+
 TEST(plan_modes, a_content_prefix_node_gets_nothing_early)
 {
     struct story *s = prefix_story(1, 2);

@@ -363,6 +363,7 @@ TEST(plan_pool, selects_security_groups_by_tag)
     event.groups.count = 1;
     story_step(s, &event);
     expect_text(s->status.conditions[1].reason, "SecurityGroupsNotFound");
+    expect_text(s->status.conditions[0].reason, "SecurityGroupsNotFound");
     story_end(s);
 }
 

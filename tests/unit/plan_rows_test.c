@@ -97,6 +97,24 @@ TEST(plan_rows, what_is_told_again_and_again_fills_no_memory)
     story_end(s);
 }
 
+TEST(plan_rows, orders_that_have_ended_make_room_for_others)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+    struct story_eni *eni = story_eni(s, "n1", "b", 1, 5, 0);
+
+    eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    eni->delete_on_termination = false;
+    story_go(s);
+    for (int i = 0; i < 10; i++) {
+        story_wait(s, 61);
+        eni->delete_on_termination = false; /* somebody's whim */
+        story_enis(s, "n1");
+    }
+    expect(s->order_count >= 10);
+    expect(s->planner->order_count <= 2);
+    story_end(s);
+}
+
 TEST(plan_rows, on_a_machine_that_has_just_booted_all_is_as_on_any_other)
 {
     static const uint64_t starts_ns[] = { 1, 2, STORY_S, 1000 * STORY_S };

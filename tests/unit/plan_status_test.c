@@ -127,6 +127,23 @@ TEST(plan_status, a_zone_with_even_one_node_wants_a_healthy_subnet)
     }
 }
 
+/* Its namesake has no status yet, and nobody saw it go. */
+TEST(plan_status, a_pool_that_was_made_anew_is_told_all_once_more)
+{
+    struct story *s = story_one("t3.medium", 5, 200, 200);
+
+    story_go(s);
+    story_wait(s, 30);
+    uint32_t before = s->statuses;
+    story_send_pool(s, "default");
+    expect_u64(s->statuses, before);
+    s->pools[0].uid = SLICE("uid-of-another");
+    story_send_pool(s, "default");
+    expect_u64(s->statuses, before + 1);
+    expect_slice(s->status.uid, "uid-of-another");
+    story_end(s);
+}
+
 TEST(plan_status, what_was_missing_once_is_told_again_when_it_goes_again)
 {
     struct story *s = story_one("t3.medium", 5, 200, 200);

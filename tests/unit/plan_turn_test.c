@@ -96,6 +96,54 @@ TEST(plan_turn, so_many_orders_are_under_way_at_once)
     expect_u64(orders_at_once(18, 0), 16);
 }
 
+TEST(plan_turn, who_has_waited_longest_goes_first_though_another_was_short_before)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n1", 5, 0); /* it wants some from the beginning */
+    story_pods(s, "n2", 0, 0);
+    story_go(s);
+    story_wait(s, 5);
+    story_pods(s, "n2", 5, 1);
+    story_wait(s, 5);
+    story_pods(s, "n1", 5, 1);
+    story_wait(s, 5);
+    s->holds = true;
+    story_forget(s);
+    story_free(s, "b", 200);
+    const char *first = strstr(s->trace, "attach n2");
+    const char *second = strstr(s->trace, "attach n1");
+    expect(first && second && first < second);
+    story_end(s);
+}
+
+TEST(plan_turn, pods_that_wait_now_go_before_a_stall_that_was_foreseen_before)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 0);
+
+    story_pods(s, "n1", 5, 0);
+    for (uint32_t i = 1; i < 18; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%u", i);
+        story_node(s, name, "t3.medium", "a", 5);
+        story_pods(s, name, 5, 0);
+    }
+    s->holds = true;
+    story_go(s);
+    for (uint32_t i = 0; i < 18; i++) {
+        s->planner->nodes[i].pods_per_s = 1.0F; /* the next one will wait */
+    }
+    story_free(s, "b", 200);
+    expect_u64(s->order_count, 16);
+    story_is(s, "m17", PLAN_DECISION_Queued);
+    story_wait(s, 1);
+    story_pods(s, "m17", 5, 1);
+    story_saw(s, "attach m17 subnet-b");
+    story_is(s, "m16", PLAN_DECISION_Queued);
+    story_end(s);
+}
+
 TEST(plan_turn, pods_that_wait_go_first_then_who_stalls_soonest_then_who_may_some_day)
 {
     static const char *const order[] = { "attach n4 ", "attach n3 ", "attach n2 ", "attach n5 ",
