@@ -664,8 +664,9 @@ static void decide_served(struct planner *p, uint32_t handle)
     if (node->kind == PLAN_DECISION_HandedBack) {
         uint64_t soon_ns = node->waiting_ns + elsewhere_ns(&v);
         plan_wake(p, handle, soon_ns > p->now_ns ? soon_ns : node->hand_back_ns);
-        if (v.cooling > 0) {
-            plan_wake(p, handle, node->cooled_ns + 2 * COOLING_NS); /* nothing rests from then on */
+        if (v.cooling > 0) { /* the elder ones rest no longer from then on; then none does */
+            bool both = p->now_ns - node->cooled_ns < COOLING_NS;
+            plan_wake(p, handle, node->cooled_ns + (both ? 1 : 2) * COOLING_NS);
         }
     }
     if (v.mode == MODE_IP && p->now_ns < p->bets_ns) {

@@ -403,6 +403,24 @@ TEST(plan_hand_back, what_rests_has_up_to_forty_five_seconds_more_to_be_picked_u
     }
 }
 
+/* It wants two, as many as rest at first: the one that was left before is to be had by then. */
+TEST(plan_hand_back, less_than_the_agent_wants_free_is_not_waited_for)
+{
+    struct story *s = handed_back_warm_ip(2);
+
+    story_pods(s, "n1", 5, 4);
+    story_wait(s, 1);
+    story_pods(s, "n1", 4, 4);
+    story_wait(s, 26);
+    story_pods(s, "n1", 3, 4);
+    story_wait(s, 24);
+    story_saw_nothing(s);
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_wait(s, 2);
+    story_saw(s, "attach n1 subnet-b");
+    story_end(s);
+}
+
 TEST(plan_hand_back, addresses_in_use_beyond_those_that_are_known_are_no_need_of_a_pod)
 {
     struct story *s = handed_back_warm_ip(1);
