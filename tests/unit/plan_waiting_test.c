@@ -380,6 +380,23 @@ TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_forty_five_seconds_to_h
     story_end(s);
 }
 
+TEST(plan_hand_back, an_agent_with_a_minimum_alone_gets_as_long)
+{
+    struct story *s = story_one("t3.medium", 5, 0, 200);
+
+    s->agent.minimum_ip_target = 6;
+    story_pods(s, "n1", 4, 0);
+    story_go(s);
+    hand_back(s);
+    story_pods(s, "n1", 5, 1);
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_wait(s, 43);
+    story_saw_nothing(s);
+    story_wait(s, 3);
+    story_saw(s, "attach n1 subnet-b");
+    story_end(s);
+}
+
 TEST(plan_hand_back, what_rests_has_up_to_forty_five_seconds_more_to_be_picked_up)
 {
     static const struct {
