@@ -156,7 +156,9 @@ static bool hands_back(const struct planner *p, const struct node_row *node, con
         /* Nor what its agent gets meanwhile: the last address of a subnet, or one that rested. */
         return v->mode == MODE_IP && p->now_ns - node->waiting_ns < elsewhere_ns(v);
     }
-    return v->mode == MODE_IP || v->left > 0;
+    /* Without a warm target it frees an ENI as soon as the pods end that it came for, or that it
+     * filled it for: however many addresses the next one brings, these pods come and go. */
+    return v->mode == MODE_IP || v->warm_target == 0 || v->left > 0;
 }
 
 static struct plan_want want_bare(const struct planner *p, const struct node_row *node)

@@ -246,7 +246,6 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
         bool soon = node->enis_asked_ns < old->since_ns + HAND_BACK_NS; /* as last seen */
         uint32_t times = node->hand_backs < 4 ? node->hand_backs + 1 : 4;
         node->hand_backs = soon ? times : 0;
-        node->freed_slots = (uint32_t)old->ips + old->prefixes;
         node->hand_back_ns = p->now_ns + (soon ? HAND_BACK_NS << (times - 1) : MINUTE_NS);
         node->salt++; /* the token of an ENI that is gone must not name it again */
         plan_log(p, LOG_INFO, "%.*s no longer has %s: the agent freed it",

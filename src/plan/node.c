@@ -391,7 +391,6 @@ void node_view(const struct planner *p, const struct node_row *node, struct view
         .waiting = less(node->waiting, rest),
         .hand_backs = p->now_ns < node->hand_back_ns ? node->hand_backs : 0,
     };
-    ret->freed_full = node->freed_slots >= ret->k;
     settings_of(p, ret);
     count_enis(p, node, ret);
     count_slots(p, node, ret);
@@ -444,10 +443,7 @@ uint32_t node_wanted(const struct view *v, uint32_t min_ips)
         int64_t kept = (int64_t)(v->warm_enis + 1) * v->k - 1 - left;
         int64_t pods = higher(-left, 0);
         wanted = v->warm_enis == 0 ? kept : wanted;
-        /* It fills an ENI whose addresses are all in use, has all of them free when these pods end,
-         * and frees it: what was freed full was given too little for the pods that come next. */
-        bool too_few = v->warm_enis == 0 && v->freed_full && pods == 0;
-        wanted = too_few ? wanted : pods + spare(v, wanted - pods);
+        wanted = pods + spare(v, wanted - pods);
         wanted = higher(min_ips - total, wanted);
         wanted = lower(wanted, kept);
         break;

@@ -233,7 +233,6 @@ struct node_row {
     uint64_t backoff_ns, mended_ns;
     uint32_t could_holding; /* pods that had an address at could_ns */
     uint32_t hand_backs;
-    uint32_t freed_slots; /* of the last ENI that its agent freed: addresses, or prefixes */
     uint8_t exclusion;
     bool type_told, counted_waiting;
     enum cloud_code failed;
@@ -559,7 +558,6 @@ struct view {
     uint32_t reach;       /* pods that the node should be able to take without help */
     uint32_t ahead;       /* pods that may come while an ENI is attached and adopted */
     uint32_t hand_backs;  /* ENIs that the agent freed soon, and lately */
-    bool freed_full;      /* the last ENI that it freed had all the addresses that it can have */
 };
 
 void node_view(const struct planner *p, const struct node_row *node, struct view *ret);

@@ -324,44 +324,48 @@ static struct story *handed_back_warm_ip(int32_t warm_ips)
     return s;
 }
 
-TEST(plan_hand_back, a_node_that_is_low_gets_half_then_a_quarter_of_the_spare_addresses)
+TEST(plan_hand_back, a_node_whose_pods_wait_gets_half_then_a_quarter_of_the_spare_addresses)
 {
     struct story *s = story_one("m5.xlarge", 14, 0, 200);
 
     s->agent.warm_eni_target = 0;
-    story_pods(s, "n1", 14, 0);
+    story_pods(s, "n1", 14, 1);
     story_go(s);
-    story_saw(s, "attach n1 subnet-b ips=13"); /* fourteen free ones would be freed again */
+    story_saw(s, "attach n1 subnet-b ips=14"); /* one more free one would be too many */
     hand_back(s);
     require(s->order_count == 2);
-    expect_u64(s->orders[1].action.attach.ips, 6);
+    expect_u64(s->orders[1].action.attach.ips, 7);
     story_wait(s, 30);
     story_forget_eni(s, "eni-new2");
     story_enis(s, "n1");
     story_wait(s, 1);
     require(s->order_count == 3);
-    expect_u64(s->orders[2].action.attach.ips, 3);
+    expect_u64(s->orders[2].action.attach.ips, 4);
     story_end(s);
 }
 
-TEST(plan_hand_back, what_the_agent_had_filled_and_freed_comes_with_all_that_it_keeps)
+TEST(plan_hand_back, an_agent_without_a_warm_target_gets_the_next_one_when_a_pod_waits)
 {
-    for (uint32_t waiting = 0; waiting <= 1; waiting++) {
+    for (uint32_t filled = 0; filled <= 1; filled++) {
         struct story *s = story_one("m5.xlarge", 14, 0, 200);
 
         s->agent.warm_eni_target = 0;
         story_pods(s, "n1", 14, 0);
         story_go(s);
+        story_saw(s, "attach n1 subnet-b ips=13"); /* fourteen free ones would be freed again */
         story_wait(s, 30);
-        story_find_eni(s, "eni-new1")->ip_count = 14; /* all thirteen were in use for a while */
+        /* All thirteen were in use for a while, or one of the fourteen pods ended. */
+        story_find_eni(s, "eni-new1")->ip_count = filled ? 14 : 13;
         story_enis(s, "n1");
-        story_pods(s, "n1", 14, waiting);
         story_forget_eni(s, "eni-new1");
         story_enis(s, "n1");
+        story_wait(s, 300);
+        expect_u64(s->order_count, 1);
+        story_is(s, "n1", PLAN_DECISION_HandedBack);
+        story_pods(s, "n1", 14, 1);
         story_wait(s, 1);
         require(s->order_count == 2);
-        /* A pod that waits is likely to end as those did. */
-        expect_u64(s->orders[1].action.attach.ips, waiting == 0 ? 13 : 7);
+        expect_u64(s->orders[1].action.attach.ips, 7); /* for it, and half of the rest */
         story_end(s);
     }
 }
