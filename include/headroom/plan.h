@@ -138,7 +138,7 @@ struct plan_event {
     X(Backoff, "the last try failed, the next one is due later")                                   \
     X(HandedBack, "the agent freed the last ENI, a new one would be freed again")                  \
     X(Paused, "the pool is paused")                                                                \
-    X(DryRun, "an ENI would be attached, but this is a dry run")                                   \
+    X(DryRun, "an ENI would be attached, or given more addresses, but this is a dry run")          \
     X(Stale, "the data is too old to act on")                                                      \
     X(NotLeader, "another replica holds the lease")                                                \
     X(Queued, "other nodes are served first")                                                      \
@@ -161,9 +161,9 @@ struct plan_decision {
     uint32_t addresses, holding, waiting, avail; /* inputs */
     uint32_t warm_target;                        /* what the agent wants to have free */
     uint32_t enis, eni_limit;
-    uint32_t stall_in_s;                  /* forecast; FORECAST_NEVER_S */
-    struct aws_id subnet;                 /* Attach, Attaching, Assign, DryRun: where */
-    uint32_t ips, prefixes, device_index; /* what */
+    uint32_t stall_in_s;  /* forecast; FORECAST_NEVER_S */
+    struct aws_id subnet; /* where something is, or would be, given; empty: nothing */
+    uint32_t ips, prefixes, device_index; /* what, with a new ENI or for the one at this index */
     bool low, agent_can_grow;
     uint64_t since_wall_ns;
     struct slice detail; /* one sentence with numbers */

@@ -307,6 +307,7 @@ struct order *ledger_assign(struct planner *p, uint32_t node, const struct node_
 
     order->eni = eni->id;
     order->subnet = eni->subnet;
+    order->device_index = eni->device_index;
     order->ips = prefixes ? 0 : slots;
     order->prefixes = prefixes ? slots : 0;
     order->urgency = (uint8_t)urgency;

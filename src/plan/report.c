@@ -431,10 +431,21 @@ const char *plan_decision_text(enum plan_decision_kind kind)
     return texts[kind];
 }
 
-static struct slice where(const struct planner *p, struct arena *arena, const struct node_row *node)
+static bool adds_to_eni(const struct node_row *node)
+{
+    return node->want == WANT_ASSIGN || node->kind == PLAN_DECISION_Assign;
+}
+
+/* What is, or would be, given, and where. */
+static struct slice gift(const struct planner *p, struct arena *arena, const struct node_row *node)
 {
     assert(node->subnet != NONE);
     const char *id = p->subnets[node->subnet].id.text;
+    if (adds_to_eni(node)) {
+        return arena_printf(
+            arena, "%u more %s for the ENI in %s at device index %u", node->prefixes + node->ips,
+            node->prefixes > 0 ? "/28 prefixes" : "addresses", id, node->device_index);
+    }
     if (node->prefixes > 0) {
         return arena_printf(arena, "an ENI in %s with %u /28 prefixes at device index %u", id,
                             node->prefixes, node->device_index);
@@ -474,13 +485,13 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
     case PLAN_DECISION_NotLeader:
     case PLAN_DECISION_PoolLimit:
     case PLAN_DECISION_CloudQuota:
-        return arena_printf(arena, "%.*s would be attached: %.*s", SLICE_ARG(where(p, arena, node)),
-                            SLICE_ARG(counts));
+        return arena_printf(arena, "%.*s would be %s: %.*s", SLICE_ARG(gift(p, arena, node)),
+                            adds_to_eni(node) ? "added" : "attached", SLICE_ARG(counts));
     case PLAN_DECISION_Attaching:
     case PLAN_DECISION_Attach:
     case PLAN_DECISION_Queued:
     case PLAN_DECISION_Assign:
-        return arena_printf(arena, "%.*s: %.*s", SLICE_ARG(where(p, arena, node)),
+        return arena_printf(arena, "%.*s: %.*s", SLICE_ARG(gift(p, arena, node)),
                             SLICE_ARG(counts));
     case PLAN_DECISION_Adopting:
         return v->coming == 0

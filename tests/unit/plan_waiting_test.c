@@ -103,9 +103,30 @@ TEST(plan_waiting, an_order_for_more_addresses_is_said_to_be_under_way)
     story_go(s);
     story_saw(s, "assign n1 eni-n1-agent-2 ips=3");
     story_is(s, "n1", PLAN_DECISION_Assign);
+    expect_u64(story_decision(s, "n1").device_index, 2);
+    expect_contains(story_decision(s, "n1").detail,
+                    "3 more addresses for the ENI in subnet-b at device index 2: ");
     story_pods(s, "n1", 11, 9); /* beyond what it brings */
     story_is(s, "n1", PLAN_DECISION_Assign);
     story_end(s);
+}
+
+TEST(plan_waiting, a_dry_run_tells_addresses_for_an_eni_from_an_eni)
+{
+    for (uint32_t prefixes = 0; prefixes <= 1; prefixes++) {
+        struct story *s = at_the_limit(200, 3);
+        s->pools[0].dry_run = true;
+        s->agent.prefix_delegation = prefixes > 0;
+        story_pods(s, "n1", 11, 1);
+        story_go(s);
+        story_is(s, "n1", PLAN_DECISION_DryRun);
+        expect_contains(story_decision(s, "n1").detail,
+                        prefixes > 0 ? "1 more /28 prefixes for the ENI in subnet-b at device "
+                                       "index 2 would be added: "
+                                     : "3 more addresses for the ENI in subnet-b at device index 2 "
+                                       "would be added: ");
+        story_end(s);
+    }
 }
 
 TEST(plan_waiting, at_the_limit_more_pods_get_more_before_the_agent_has_found_the_first)
