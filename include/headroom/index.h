@@ -38,6 +38,13 @@ uint32_t index_find(const struct index *index, const void *rows, struct slice ke
 void index_add(struct index *index, const void *rows, uint32_t handle);
 void index_remove(struct index *index, const void *rows, struct slice key);
 
+/* For several keys whose rows are wanted soon: all slots are fetched from memory before the first
+ * is read. A guess is the first row with this hash, which other keys may share; INDEX_NONE: no row
+ * has it. */
+uint32_t index_hash(struct slice key);
+void index_fetch(const struct index *index, uint32_t hash);
+uint32_t index_guess(const struct index *index, uint32_t hash);
+
 /* Interned strings: one copy each, u32 handles, never freed one by one. */
 struct interner {
     struct index index;

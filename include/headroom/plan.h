@@ -221,6 +221,11 @@ struct plan_actions {
 };
 
 void plan_step(struct planner *planner, const struct plan_event *event, struct plan_actions *out);
+/* The steps that follow: what they will read is asked of memory all at once, where a step alone
+ * waits for one piece after the other; a fifth of its time in a large cluster. Changes nothing. The
+ * first PLAN_EXPECT_MAX count. */
+enum { PLAN_EXPECT_MAX = 16 };
+void plan_expect(const struct planner *planner, const struct plan_event *events, uint32_t count);
 uint64_t plan_deadline_ns(const struct planner *planner); /* UINT64_MAX: nothing scheduled */
 
 /* ---- read-only views, for the page, --once and explain; valid until the next step ---- */

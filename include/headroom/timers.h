@@ -34,5 +34,7 @@ uint64_t timers_next_ns(const struct timers *timers);              /* TIMERS_NEV
 
 /* Takes one handle whose deadline is at or before now; false when there is none. */
 bool timers_pop(struct timers *timers, uint64_t now_ns, uint32_t *ret_handle);
+/* Up to `most` of those that come next, in no order; says how many. */
+uint32_t timers_first(const struct timers *timers, uint32_t *ret_handles, uint32_t most);
 
 #endif

@@ -14,7 +14,7 @@ enum { FIRST_SIZE = 16 };
 
 #define SLOT_DELETED UINT32_MAX
 
-static uint32_t key_hash(struct slice key)
+uint32_t index_hash(struct slice key)
 {
     return (uint32_t)(slice_hash_quick(key) >> 32);
 }
@@ -36,7 +36,7 @@ static uint32_t find_slot(const struct index *index, const void *rows, struct sl
     if (index->count == 0) {
         return INDEX_NONE;
     }
-    uint32_t hash = key_hash(key);
+    uint32_t hash = index_hash(key);
     uint32_t mask = index->size - 1;
     /* Ends: a quarter of the slots is empty at any time. */
     for (uint32_t at = hash & mask; index->slots[at].row != 0; at = (at + 1) & mask) {
@@ -92,6 +92,28 @@ uint32_t index_find(const struct index *index, const void *rows, struct slice ke
     return at == INDEX_NONE ? INDEX_NONE : index->slots[at].row - 1;
 }
 
+void index_fetch(const struct index *index, uint32_t hash)
+{
+    if (index->count > 0) {
+        __builtin_prefetch(&index->slots[hash & (index->size - 1)]);
+    }
+}
+
+uint32_t index_guess(const struct index *index, uint32_t hash)
+{
+    if (index->count == 0) {
+        return INDEX_NONE;
+    }
+    uint32_t mask = index->size - 1;
+    for (uint32_t at = hash & mask; index->slots[at].row != 0; at = (at + 1) & mask) {
+        const struct index_slot *slot = &index->slots[at];
+        if (slot->row != SLOT_DELETED && slot->hash == hash) {
+            return slot->row - 1;
+        }
+    }
+    return INDEX_NONE;
+}
+
 void index_add(struct index *index, const void *rows, uint32_t handle)
 {
     struct slice key = index->key(rows, handle);
@@ -101,7 +123,7 @@ void index_add(struct index *index, const void *rows, uint32_t handle)
     if (index->used >= index->size / 4 * 3) {
         rehash(index);
     }
-    place(index, (struct index_slot){ handle + 1, key_hash(key) });
+    place(index, (struct index_slot){ handle + 1, index_hash(key) });
 }
 
 void index_remove(struct index *index, const void *rows, struct slice key)

@@ -137,3 +137,13 @@ bool timers_pop(struct timers *timers, uint64_t now_ns, uint32_t *ret_handle)
     remove_at(timers, 0);
     return true;
 }
+
+uint32_t timers_first(const struct timers *timers, uint32_t *ret_handles, uint32_t most)
+{
+    uint32_t count = timers->count < most ? timers->count : most;
+
+    for (uint32_t i = 0; i < count; i++) {
+        ret_handles[i] = timers->heap[i].handle;
+    }
+    return count;
+}

@@ -124,6 +124,9 @@ void engine_run_kube(struct engine *engine, struct kube_input *input)
      * once. */
     tell_fence(engine);
     for (uint32_t i = 0; i < output.event_count; i++) {
+        if (i % PLAN_EXPECT_MAX == 0) {
+            plan_expect(engine->planner, &output.events[i], output.event_count - i);
+        }
         kube_event(engine, &output.events[i]);
         tell_fence(engine);
     }

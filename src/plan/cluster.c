@@ -268,7 +268,6 @@ void cluster_pods(struct planner *p, const struct plan_event *event)
     if (handle == NONE) {
         return;
     }
-    plan_fetch(p, handle);
     struct node_row *row = &p->nodes[handle];
     if (row->holding == event->pods.holding && row->waiting == event->pods.waiting &&
         row->branch == event->pods.branch) {

@@ -12,31 +12,12 @@
 
 /* A step decides so many nodes; a crossing that touches more goes on in the next one, due at once.
  */
-enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8, ACTIONS_KEPT = 256 };
-
-static void fetch(const void *begin, size_t size)
-{
-    enum { LINE = 64 };
-
-    for (size_t at = 0; at < size; at += LINE) {
-        __builtin_prefetch((const char *)begin + at);
-    }
-}
-
-void plan_fetch(const struct planner *p, uint32_t node)
-{
-    const struct node_row *row = &p->nodes[node];
-
-    fetch(row, offsetof(struct node_row, instance));
-    fetch(row->enis, row->eni_count * sizeof(*row->enis));
-}
+enum { DECIDE_MAX = 8192, ROUNDS_MAX = 8, ACTIONS_KEPT = 256, FETCHED = 16 };
 
 static struct slice node_name_key(const void *rows, uint32_t handle)
 {
     const struct planner *p = rows;
 
-    /* Whoever asks for it by name reads it. */
-    fetch(&p->nodes[handle], offsetof(struct node_row, instance));
     return p->nodes[handle].name_text;
 }
 
@@ -267,7 +248,6 @@ static uint32_t decide_dirty(struct planner *p, uint32_t most)
     uint32_t done = 0;
 
     while (timers_pop(&p->timers, p->now_ns, &node)) {
-        plan_fetch(p, node);
         p->nodes[node].timed = false;
         plan_dirty(p, node);
     }
@@ -275,6 +255,10 @@ static uint32_t decide_dirty(struct planner *p, uint32_t most)
         return 0;
     }
     while (done < p->dirty_count && done < most) {
+        if (done % FETCHED == 0) {
+            uint32_t rest = p->dirty_count - done;
+            plan_fetch(p, p->dirty + done, rest < FETCHED ? rest : FETCHED);
+        }
         node = p->dirty[done++];
         p->nodes[node].dirty = false;
         if (p->nodes[node].live) {

@@ -412,10 +412,10 @@ static inline uint32_t less(uint32_t a, uint32_t b)
     return a - smaller(a, b);
 }
 
-/* ---- planner.c ---- */
+/* ---- expect.c ---- */
 
-/* Asks the memory at once for all that a decision about the node reads, and not line by line. */
-void plan_fetch(const struct planner *p, uint32_t node);
+/* Asks memory for all that decisions about these nodes read, before the first is waited for. */
+void plan_fetch(const struct planner *p, const uint32_t *nodes, uint32_t count);
 
 /* ---- step.c: what a step gathers ---- */
 

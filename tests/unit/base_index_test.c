@@ -38,6 +38,30 @@ TEST(index, finds_each_name_and_no_other)
     index_done(&index);
 }
 
+TEST(index, guesses_a_row_by_the_hash_of_its_name_alone)
+{
+    struct names *names = ARENA_NEW(test_arena(), struct names);
+    struct index index;
+    uint32_t wrong = 0;
+
+    index_init(&index, name_key);
+    index_fetch(&index, index_hash(SLICE("early")));
+    expect_u64(index_guess(&index, index_hash(SLICE("early"))), INDEX_NONE);
+    for (uint32_t i = 0; i < 5000; i++) {
+        names->items[i] = arena_printf(test_arena(), "ip-10-0-%u-%u.ec2.internal", i / 256,
+                                       i % 256);
+        index_add(&index, names, i);
+    }
+    index_remove(&index, names, names->items[77]);
+    for (uint32_t i = 0; i < 5000; i++) {
+        uint32_t hash = index_hash(names->items[i]);
+        index_fetch(&index, hash);
+        wrong += index_guess(&index, hash) != (i == 77 ? INDEX_NONE : i);
+    }
+    expect_u64(wrong, 0);
+    index_done(&index);
+}
+
 TEST(index, takes_an_empty_name_like_any_other)
 {
     struct names *names = ARENA_NEW(test_arena(), struct names);

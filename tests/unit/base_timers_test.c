@@ -37,6 +37,23 @@ TEST(timers, ring_at_their_time_and_not_before)
     timers_done(&timers);
 }
 
+TEST(timers, tell_what_comes_next_without_taking_it)
+{
+    struct timers timers;
+    uint32_t first[4] = { 9, 9, 9, 9 };
+
+    timers_init(&timers);
+    expect_u64(timers_first(&timers, first, 4), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        timers_set(&timers, i, 1000 - i);
+    }
+    expect_u64(timers_first(&timers, first, 3), 3);
+    expect_u64(first[0], 99);
+    expect_u64(first[3], 9); /* no more than there is room for */
+    expect_u64(timers.count, 100);
+    timers_done(&timers);
+}
+
 TEST(timers, move_earlier_later_and_away)
 {
     struct timers timers;

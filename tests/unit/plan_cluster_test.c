@@ -360,6 +360,31 @@ TEST(plan_cluster, more_nodes_than_one_step_decides_are_decided_in_the_next_ones
     plan_free(p);
 }
 
+TEST(plan_cluster, expecting_events_of_nodes_known_and_unknown_changes_nothing)
+{
+    enum { MANY = 3 * PLAN_EXPECT_MAX };
+    struct planner *p = plan_new(&(struct plan_config){ .seed = 1 });
+    struct plan_event *events = ARENA_ARRAY(test_arena(), struct plan_event, MANY);
+    struct plan_actions out;
+
+    plan_expect(p, events, 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        events[i] = (struct plan_event){ .kind = i % 2 == 0 ? PLAN_NODE : PLAN_PODS };
+        events[i].now_ns = events[i].wall_ns = STORY_S;
+        struct slice name = arena_printf(test_arena(), "n%u", i / 2);
+        *(i % 2 == 0 ? &events[i].node.name : &events[i].pods.node) = name;
+    }
+    plan_expect(p, events, MANY); /* nothing is known yet */
+    expect_u64(plan_node_count(p), 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        plan_step(p, &events[i], &out);
+    }
+    plan_expect(p, events, MANY);
+    expect_u64(plan_node_count(p), 5);
+    expect_u64(plan_deadline_ns(p), UINT64_MAX); /* nothing is synced, and nothing was begun */
+    plan_free(p);
+}
+
 static uint32_t count_observes(const struct plan_actions *out)
 {
     uint32_t count = 0;

@@ -343,6 +343,7 @@ void story_step(struct story *s, struct plan_event *event)
     }
     event->now_ns = s->now_ns;
     event->wall_ns = s->wall_ns;
+    plan_expect(s->planner, event, 1); /* as the engine does: changes nothing */
     plan_step(s->planner, event, &out);
     story_retell_begin(s, &out);
     for (uint32_t i = 0; i < out.count; i++) {
