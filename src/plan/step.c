@@ -142,5 +142,5 @@ uint64_t plan_first_sweep_ns(const struct planner *p)
 
 bool plan_sweep_coming(const struct planner *p)
 {
-    return p->leader && !p->swept && p->sweep_sent_ns != 0 && p->now_ns < plan_first_sweep_ns(p);
+    return p->leader && !p->swept && p->now_ns < plan_first_sweep_ns(p);
 }
