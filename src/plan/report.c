@@ -522,16 +522,28 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
     return counts;
 }
 
+static bool awaits_adoption(const struct planner *p, const struct node_row *node)
+{
+    for (uint32_t i = 0; i < node->eni_count; i++) {
+        if (!node->enis[i].adopted && node_eligible(p, node, &node->enis[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *risk(const struct planner *p, const struct node_row *node)
 {
     switch ((enum plan_decision_kind)node->kind) {
     case PLAN_DECISION_Paused:
-        return "an ENI would be attached, but spec.paused is true; set it to false to let it be";
+        return "an ENI would be attached, or given more addresses, but spec.paused is true; set it "
+               "to false to let it be";
     case PLAN_DECISION_DryRun:
         return p->pools[node->pool].pool.dry_run
-                   ? "an ENI would be attached, but spec.dryRun is true; set it to false to let it "
-                     "be"
-                   : "an ENI would be attached, but the controller runs with --dry-run";
+                   ? "an ENI would be attached, or given more addresses, but spec.dryRun is true; "
+                     "set it to false to let it be"
+                   : "an ENI would be attached, or given more addresses, but the controller runs "
+                     "with --dry-run";
     case PLAN_DECISION_PoolLimit:
         return "a limit of the pool is reached; raise spec.limits, or wait until it allows more";
     case PLAN_DECISION_CloudQuota:
@@ -542,7 +554,10 @@ static const char *risk(const struct planner *p, const struct node_row *node)
         return "its agent freed the last ENI and would free another; higher warm targets of "
                "aws-node keep more";
     case PLAN_DECISION_Adopting:
-        return "an ENI is attached; its agent adopts it within 65 s of the last change there";
+        return awaits_adoption(p, node)
+                   ? "an ENI is attached; its agent adopts it within 65 s of the last change there"
+                   : "an ENI has more addresses; its agent finds them within 65 s of the last "
+                     "change there";
     case PLAN_DECISION_Queued:
         return "other nodes are served first, as fast as the budget of EC2 requests allows";
     default:

@@ -616,6 +616,7 @@ TEST(plan_report, nodes_at_risk_are_named_the_neediest_first_with_what_to_do)
     story_send_pool(s, "default");
     story_wait(s, 30);
     expect_text(s->status.named[0].decision, "Adopting");
+    expect_contains(s->status.named[0].message, "an ENI is attached; its agent adopts it within");
     expect_text(s->status.conditions[0].reason, "NodesAtRisk");
     expect_contains(s->status.conditions[0].message, "the pool serves its nodes; 2 of 3 nodes");
     story_pods(s, "n1", 2, 0);

@@ -173,6 +173,30 @@ TEST(plan_waiting, when_the_agent_has_found_them_the_node_is_looked_at_by_itself
     story_end(s);
 }
 
+/* Also where one of ours is attached that somebody told the agent to leave alone. */
+TEST(plan_waiting, of_more_addresses_it_is_not_said_that_an_eni_is_to_be_adopted)
+{
+    for (uint32_t left_alone = 0; left_alone <= 1; left_alone++) {
+        struct story *s = one_given();
+
+        if (left_alone) {
+            struct story_eni *eni = story_eni(s, "n1", "b", 3, 5, 0);
+            eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+            eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_AGENT_NO_MANAGE),
+                                                         SLICE("true") };
+            story_enis(s, "n1");
+        }
+        story_wait(s, 30);
+        story_is(s, "n1", PLAN_DECISION_Adopting);
+        expect_contains(story_decision(s, "n1").detail,
+                        "1 more addresses that the agent will find");
+        require(s->status.named_count == 1);
+        expect_contains(s->status.named[0].message,
+                        "an ENI has more addresses; its agent finds them within 65 s");
+        story_end(s);
+    }
+}
+
 TEST(plan_waiting, each_success_of_the_agent_puts_off_that_it_finds_them)
 {
     struct story *s = one_given();
