@@ -261,7 +261,8 @@ static void assign_done(struct planner *p, struct order *order)
     if (eni) {
         eni->ips = (uint16_t)(eni->ips + order->ips);
         eni->prefixes = (uint16_t)(eni->prefixes + order->prefixes);
-        eni->unseen = (uint16_t)(order->ips + order->prefixes);
+        uint32_t before = p->now_ns < eni->unseen_ns ? eni->unseen : 0;
+        eni->unseen = (uint16_t)(before + order->ips + order->prefixes);
         eni->unseen_ns = p->now_ns + UNSEEN_NS;
     }
     order->created_ns = p->now_ns;

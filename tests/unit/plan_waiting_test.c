@@ -143,6 +143,8 @@ TEST(plan_waiting, at_the_limit_more_pods_get_more_before_the_agent_has_found_th
     story_pods(s, "n1", 11, 2);
     story_wait(s, 1);
     story_saw(s, "assign n1 eni-n1-agent-2 ips=2 prefixes=0 waiting");
+    story_wait(s, 1);
+    expect_u64(story_decision(s, "n1").addresses, 11); /* it has found none of the three */
     story_end(s);
 }
 
