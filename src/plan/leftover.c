@@ -186,8 +186,8 @@ static uint64_t due_ns(const struct planner *p, const struct leftover *leftover)
     const uint64_t wanted_ns = 5 * MINUTE_NS;
     uint64_t grace_ns = p->config.leak_grace_ns;
 
-    if (grace_ns < wanted_ns && is_wanted(p, leftover)) {
-        grace_ns = wanted_ns;
+    if (is_wanted(p, leftover)) {
+        grace_ns = later(grace_ns, wanted_ns);
     }
     uint64_t at_ns = leftover->doomed ? leftover->retry_ns : leftover->since_ns + grace_ns;
 

@@ -552,6 +552,21 @@ TEST(plan_eniconfig, the_routes_of_its_subnet_count)
     story_end(s);
 }
 
+TEST(plan_eniconfig, that_goes_makes_room_for_the_next_one)
+{
+    struct story *s = story_needy_held();
+
+    story_go(s);
+    for (uint32_t i = 0; i < 10; i++) {
+        const char *name = i % 2 == 0 ? "one" : "two";
+        struct plan_event gone = { .kind = PLAN_ENICONFIG_GONE, .name = slice_of(name) };
+        eniconfig(s, name, "subnet-b", "", "");
+        story_step(s, &gone);
+    }
+    expect_u64(s->planner->eniconfig_count, 1);
+    story_end(s);
+}
+
 TEST(plan_eniconfig, its_subnet_lets_the_agent_grow)
 {
     struct story *s = story_needy_held();

@@ -430,6 +430,24 @@ TEST(plan_leftover, one_that_could_not_be_deleted_is_tried_again_later)
     story_end(s);
 }
 
+TEST(plan_leftover, that_is_found_attached_is_none)
+{
+    struct story *s = needy();
+
+    s->subnets[0].free = 200;
+    story_pods(s, "n1", 1, 0);
+    struct story_eni *eni = leftover(s, "n1", "demo");
+    story_go(s);
+    eni->instance = s->nodes[0].instance; /* by an order of the last leader */
+    eni->status = ENI_IN_USE;
+    eni->index = 2;
+    story_wait(s, 10);
+    story_enis(s, "n1");
+    story_wait(s, 200);
+    story_saw_not(s, "delete ");
+    story_end(s);
+}
+
 TEST(plan_leftover, an_attached_eni_that_would_outlive_its_instance_is_mended)
 {
     struct story *s = needy();

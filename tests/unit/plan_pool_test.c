@@ -342,6 +342,24 @@ TEST(plan_pool, keeps_its_limits)
     story_end(s);
 }
 
+/* The story fails where the planner asks to be called at once for ever. */
+TEST(plan_pool, at_its_number_of_enis_with_one_attach_to_spare_is_looked_at_now_and_then)
+{
+    struct story *s = story_needy();
+    struct story_eni *own = story_eni(s, "n1", "b", 1, 5, 0);
+
+    own->tags[own->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+    own->tags[own->tag_count++] = (struct pair){ SLICE(TAG_POOL), SLICE("default") };
+    s->pools[0].max_enis = 1;
+    s->pools[0].attach_per_minute = 1;
+    story_pods(s, "n1", 10, 1);
+    story_go(s);
+    story_wait(s, 60);
+    story_is(s, "n1", PLAN_DECISION_PoolLimit);
+    expect_u64(s->order_count, 0);
+    story_end(s);
+}
+
 TEST(plan_pool, selects_security_groups_by_tag)
 {
     struct story *s = story_needy();

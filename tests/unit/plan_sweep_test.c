@@ -71,6 +71,20 @@ TEST(plan_sweep, is_all_that_a_new_leader_asks_for)
     story_end(s);
 }
 
+/* Prefixes need its map. */
+TEST(plan_sweep, is_asked_for_at_once_in_a_dry_run_too_on_a_machine_that_has_just_booted)
+{
+    struct story *s = story_needy_held();
+
+    s->now_ns = s->began_ns = 1;
+    s->config.dry_run = true;
+    s->agent.prefix_delegation = true;
+    story_tell_kube(s);
+    story_read(s);
+    expect_u64(s->sweeps, 1);
+    story_end(s);
+}
+
 TEST(plan_sweep, changes_nothing_before_its_last_page)
 {
     struct story *s = paged();
