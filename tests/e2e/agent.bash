@@ -106,7 +106,6 @@ pod_create() { pods_create "$1" "$AGENT_NODE" 1; } # NAME: its name is NAME-1
 
 pod_line() { jq -c "select(.pod == \"$1-1\" and $2)" "$WORK/kubelet.log" 2>/dev/null | head -n 1; }
 pod_served() { [ -n "$(pod_line "$1" '.address != null')" ]; }
-pod_refused() { [ -n "$(pod_line "$1" '.refused')" ]; }
 pod_wait() { pod_line "$1" '.address != null' | jq -r .waited_s; }
 pod_address() { pod_line "$1" '.address != null' | jq -r .address; }
 
@@ -116,7 +115,7 @@ agent_has_enis() { jq_true ".\"0\".ENIs // .ENIs | length == $1" agent_enis; }
 
 # ---- stories ----
 
-# story SCENARIO PODS [K=V..]: a node whose agent refuses the last of PODS pods, and only then Headroom. Leaves the pod's name in LAST.
+# story SCENARIO PODS [K=V..]: a node whose agent refuses some of PODS pods, and only then Headroom. Leaves the name of the last refused one in LAST.
 story() {
     local scenario=$1 pods=$2 i
     shift 2
@@ -128,8 +127,10 @@ story() {
         pod_create "p$i"
         sleep 0.3
     done
-    LAST=p$pods
-    within 60 "the agent to refuse $LAST" pod_refused "$LAST"
+    within 60 "the agent to be asked for all $pods pods" pods_asked "$pods"
+    within 60 "the agent to refuse one" any_refused
+    LAST=$(jq -rn 'last(inputs | select(.refused)) | .pod' "$WORK/kubelet.log")
+    LAST=${LAST%-1}
     pool_apply pods
     controller_start
 }
@@ -158,5 +159,6 @@ kept() {
 }
 
 pods_served() { [ "$(jq -s 'map(select(.address != null)) | length' "$WORK/kubelet.log")" -ge "$1" ]; }
+pods_asked() { [ "$(jq -n '[inputs.pod] | unique | length' "$WORK/kubelet.log")" -ge "$1" ]; }
 any_refused() { [ -n "$(jq -c 'select(.refused)' "$WORK/kubelet.log")" ]; }
 longest_wait() { jq -s 'map(select(.address != null) | .waited_s) | max' "$WORK/kubelet.log"; }
