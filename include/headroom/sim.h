@@ -21,6 +21,10 @@ struct sim_ec2;
 /* From a scenario (YAML, docs: hack/ec2sim/README.md). The error names line and field. */
 enum err sim_ec2_new(struct slice scenario_yaml, uint64_t seed, uint64_t now_ns, uint64_t wall_ns,
                      struct sim_ec2 **ret, struct error *error) ERR_CHECKED;
+/* From a scenario that has been parsed; the tree outlives the sim_ec2. */
+struct doc;
+enum err sim_ec2_new_of(const struct doc *scenario, uint64_t seed, uint64_t now_ns,
+                        uint64_t wall_ns, struct sim_ec2 **ret, struct error *error) ERR_CHECKED;
 void sim_ec2_free(struct sim_ec2 *ec2);
 
 /* An HTTP request as it came. */

@@ -63,6 +63,13 @@ size_t slice_utf8_char(struct slice s);
 /* Bytes at the front that are UTF-8: s.len when all are. */
 size_t slice_utf8(struct slice s);
 
+/* How many letters must be put in, left out or replaced to make b of a; SIZE_MAX: they are too long
+ * for a guess. */
+size_t slice_distance(struct slice a, struct slice b);
+/* The name that a word with a slip or two in it was meant to be, of a list that ends with NULL;
+ * empty: none. */
+struct slice slice_nearest(struct slice word, const char *const *names);
+
 /* FNV-1a 64: stable between runs, not for hostile keys alone. */
 uint64_t slice_hash(struct slice s);
 /* Five times as quick, eight bytes at a time: for tables in memory alone, since it differs between

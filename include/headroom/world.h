@@ -25,6 +25,8 @@ enum world_column {
 
 const char *world_column_name(enum world_column column); /* "agent", "headroom", "oracle" */
 
+enum { WORLD_SCENARIO_MAX = 64 << 20 }; /* bytes */
+
 struct world_config {
     struct slice scenario; /* YAML; copied */
     struct slice name;     /* of the scenario, for messages */
@@ -41,15 +43,16 @@ struct world_config {
 
 struct world;
 
-/* The error names line and field of the scenario. */
+/* The error names the scenario, line and field, and what would be right. */
 enum err world_new(const struct world_config *config, struct world **ret, struct error *error)
     ERR_CHECKED;
 void world_free(struct world *world);
 
 /* Runs until this time since the begin, or the end. False: it is over. */
 bool world_run(struct world *world, uint64_t until_ns);
-uint64_t world_now_ns(const struct world *world);      /* since the begin */
-uint64_t world_duration_ns(const struct world *world); /* the scenario's */
+uint64_t world_now_ns(const struct world *world);          /* since the begin */
+uint64_t world_duration_ns(const struct world *world);     /* the scenario's */
+struct slice world_description(const struct world *world); /* of its file; empty: none */
 
 /* A pod waits from the kubelet's first refused attempt until it has an address. */
 struct world_result {
@@ -90,6 +93,10 @@ const struct world_violation *world_violations(const struct world *world, uint32
 bool world_condition(const struct world *world, struct slice node, struct slice type,
                      struct slice *ret_status, struct slice *ret_reason);
 bool world_told(const struct world *world, struct slice reason, struct slice name);
+
+/* What can be played and was hardly meant, one sentence each, with its line: a pool that selects
+ * nothing, a demand after the end. Known from the begin. */
+const struct slice *world_remarks(const struct world *world, uint32_t *ret_count);
 
 /* Samples at even distances, for plots. */
 struct world_series {

@@ -7,7 +7,7 @@
 
 #include <headroom/flags.h>
 
-enum { NAME_MAX_LEN = 40, COLUMN = 32 };
+enum { COLUMN = 32 };
 
 struct parser {
     const struct flag *flags;
@@ -32,38 +32,13 @@ static enum err set_value(const struct parser *parser, const struct flag *flag, 
     return ERR_OK;
 }
 
-/* Levenshtein's distance, for names short enough to be worth a guess. */
-static size_t distance(struct slice a, struct slice b)
-{
-    size_t row[NAME_MAX_LEN + 1];
-
-    if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN) {
-        return SIZE_MAX;
-    }
-    for (size_t k = 0; k <= b.len; k++) {
-        row[k] = k;
-    }
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t k = 1; k <= b.len; k++) {
-            size_t above = row[k];
-            size_t best = diagonal + (a.data[i - 1] != b.data[k - 1]);
-            best = above + 1 < best ? above + 1 : best;
-            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-            diagonal = above;
-        }
-    }
-    return row[b.len];
-}
-
 static enum err unknown(const struct parser *parser, struct slice name, const char *dashes)
 {
     const char *guess = NULL;
     size_t nearest = 3;
 
     for (size_t i = 0; i < parser->count && dashes[1]; i++) {
-        size_t far = distance(name, slice_of(parser->flags[i].name));
+        size_t far = slice_distance(name, slice_of(parser->flags[i].name));
         if (far < nearest) {
             nearest = far;
             guess = parser->flags[i].name;

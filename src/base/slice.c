@@ -6,6 +6,8 @@
  */
 #include <headroom/slice.h>
 
+enum { DISTANCE_MAX_LEN = 48 };
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -207,4 +209,45 @@ uint64_t slice_hash_quick(struct slice s)
     }
     hash *= UINT64_C(0xc4ceb9fe1a85ec53);
     return hash ^ hash >> 33;
+}
+
+/* ---- guesses ---- */
+
+size_t slice_distance(struct slice a, struct slice b)
+{
+    size_t row[DISTANCE_MAX_LEN + 1];
+
+    if (a.len > DISTANCE_MAX_LEN || b.len > DISTANCE_MAX_LEN) {
+        return SIZE_MAX;
+    }
+    for (size_t k = 0; k <= b.len; k++) {
+        row[k] = k;
+    }
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t k = 1; k <= b.len; k++) {
+            size_t above = row[k];
+            size_t best = diagonal + (a.data[i - 1] != b.data[k - 1]);
+            best = above + 1 < best ? above + 1 : best;
+            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+            diagonal = above;
+        }
+    }
+    return row[b.len];
+}
+
+struct slice slice_nearest(struct slice word, const char *const *names)
+{
+    size_t nearest = word.len < 4 ? 2 : 3;
+    struct slice found = SLICE("");
+
+    for (; *names; names++) {
+        size_t far = slice_distance(word, slice_of(*names));
+        if (far < nearest) {
+            nearest = far;
+            found = slice_of(*names);
+        }
+    }
+    return found;
 }

@@ -80,9 +80,10 @@ const struct command cli_commands[] = {
       "Plays a scenario three times: the nodes' agents alone, with Headroom, and with an\n"
       "oracle that knows the future. Shows how long pods waited for an address, how\n"
       "much of it was avoidable, and what it cost. Needs no cluster. The format is in\n"
-      "docs/simulator.md; snapshot writes one. Exit code 1 if an invariant was broken,\n"
-      "2 if the scenario is wrong.\n",
-      "headroom simulate cluster.yaml\nheadroom simulate cluster.yaml --html report.html\n", NULL },
+      "docs/simulator.md; snapshot writes one. FILE may be - for standard input.\n",
+      "headroom simulate cluster.yaml\nheadroom simulate cluster.yaml --html report.html\n"
+      "headroom snapshot | headroom simulate -\n",
+      NULL },
     { "completion", OPERAND_SHELL, false, "SHELL", "completion for bash, zsh or fish",
       "Prints a script for the shell to source. As a kubectl plugin, completion comes\n"
       "from kubectl_complete-headroom on PATH, which make install links.\n",

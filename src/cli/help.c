@@ -6,13 +6,20 @@
 #include "commands.h"
 
 static const char exit_codes[] = "0 done; 1 failed, or doctor found something; 2 wrong usage";
+static const char simulate_codes[] =
+    "0 played; 1 an invariant was broken; 2 the scenario or a flag is wrong";
+
+static bool is_simulate(const struct command *command)
+{
+    return command && slice_is(slice_of(command->name), "simulate");
+}
 
 static size_t flags_of(const struct command *command, struct flag flags[CLI_FLAGS])
 {
     struct cli cli = { 0 };
     struct cli_raw raw = { 0 };
 
-    if (command && slice_is(slice_of(command->name), "simulate")) {
+    if (is_simulate(command)) {
         cli_simulate_flags(flags);
         return CLI_SIMULATE_FLAGS;
     }
@@ -70,7 +77,7 @@ void cli_help_command(const struct command *command, struct buf *out)
     add_lines("  ", command->examples, "\n", out);
     buf_add_text(out, "\nFlags:\n");
     flags_help(flags, count, out);
-    buf_addf(out, "\nExit codes: %s.\n", exit_codes);
+    buf_addf(out, "\nExit codes: %s.\n", is_simulate(command) ? simulate_codes : exit_codes);
 }
 
 /* ---- the manual page ---- */
@@ -166,5 +173,6 @@ void cli_manual(struct buf *out)
              "\\fBAWS_*\\fR\nCredentials, Region and endpoints, as the AWS SDKs take them: for\n"
              "doctor, snapshot and explain \\-\\-here.\n.TP\n\\fBNO_COLOR\\fR\nNo colour, also "
              "on a terminal.\n.SH EXIT STATUS\n");
-    buf_addf(out, "%s.\n.SH SEE ALSO\nkubectl(1)\n", exit_codes);
+    buf_addf(out, "%s.\n.br\nsimulate: %s.\n.SH SEE ALSO\nkubectl(1)\n", exit_codes,
+             simulate_codes);
 }

@@ -15,7 +15,7 @@
 #include "commands.h"
 #include "simulate.h"
 
-enum { SCENARIO_MAX = 4 << 20, OUTPUT_MAX = 64 << 20, SLICES = 200, BAR = 30 };
+enum { OUTPUT_MAX = 64 << 20, SLICES = 200, BAR = 30 };
 
 struct options {
     struct slice format, html, seed, scale, column, trace;
@@ -271,6 +271,12 @@ static void write_json(const struct simulation *simulation, struct buf *out)
     json_begin_object(&json);
     json_field_text(&json, "scenario", simulation->name);
     json_field_text(&json, "description", simulation->description);
+    json_key(&json, "remarks");
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < simulation->remark_count; i++) {
+        json_string(&json, simulation->remarks[i]);
+    }
+    json_end_array(&json);
     json_field_u64(&json, "seed", simulation->seed);
     json_number(&json, "scale", simulation->scale);
     json_number(&json, "duration_s", (double)simulation->duration_ns / 1e9);
@@ -337,6 +343,33 @@ static void keep_results(struct arena *arena, const struct world *world, struct 
     ret->violations = keep(arena, violations, ret->violation_count, sizeof(*violations));
 }
 
+/* What is odd in the scenario, once. */
+static void show_remarks(const struct simulation *simulation)
+{
+    struct buf out;
+
+    buf_init(&out, 64 << 10);
+    for (uint32_t i = 0; i < simulation->remark_count; i++) {
+        buf_addf(&out, "note: %.*s: %.*s\n", SLICE_ARG(simulation->name),
+                 SLICE_ARG(simulation->remarks[i]));
+    }
+    say(2, buf_slice(&out));
+    buf_done(&out);
+}
+
+static void keep_remarks(struct arena *arena, const struct world *world,
+                         struct simulation *simulation)
+{
+    const struct slice *remarks = world_remarks(world, &simulation->remark_count);
+    struct slice *kept = ARENA_ARRAY(arena, struct slice, simulation->remark_count);
+
+    for (uint32_t i = 0; i < simulation->remark_count; i++) {
+        kept[i] = arena_slice(arena, remarks[i]);
+    }
+    simulation->remarks = kept;
+    show_remarks(simulation);
+}
+
 static enum err play(struct arena *arena, const struct world_config *config, bool trace,
                      struct simulation *simulation, struct error *error)
 {
@@ -346,6 +379,10 @@ static enum err play(struct arena *arena, const struct world_config *config, boo
     enum err err = world_new(config, &world, error);
     if (err != ERR_OK) {
         return err;
+    }
+    if (!simulation->remarks) {
+        simulation->description = arena_slice(arena, world_description(world));
+        keep_remarks(arena, world, simulation); /* those of the other columns are the same */
     }
     simulation->duration_ns = world_duration_ns(world);
     for (uint64_t i = 1; world_run(world, simulation->duration_ns / SLICES * i); i++) {
@@ -383,19 +420,22 @@ static enum err read_numbers(const struct options *options, struct simulation *s
     uint64_t before = 0;
 
     if (slice_u64(options->seed, UINT64_MAX, &simulation->seed) != ERR_OK) {
-        return error_set(error, ERR_INVALID, "--seed must be a number");
+        return error_set(error, ERR_INVALID, "--seed takes a whole number, not \"%.*s\"",
+                         SLICE_ARG(options->seed));
     }
     struct slice digits = { rest.data, rest.len < 3 ? rest.len : 3 };
     if (slice_u64(whole, 1, &before) != ERR_OK ||
         (digits.len > 0 && slice_u64(digits, 999, &permille) != ERR_OK)) {
-        return error_set(error, ERR_INVALID, "--scale must be above 0 and at most 1");
+        return error_set(error, ERR_INVALID, "--scale takes a share from 0.001 to 1, not \"%.*s\"",
+                         SLICE_ARG(options->scale));
     }
     for (size_t i = digits.len; i < 3; i++) {
         permille *= 10;
     }
     simulation->scale = (double)before + (double)permille / 1000;
     if (simulation->scale <= 0 || simulation->scale > 1) {
-        return error_set(error, ERR_INVALID, "--scale must be above 0 and at most 1");
+        return error_set(error, ERR_INVALID, "--scale takes a share from 0.001 to 1, not \"%.*s\"",
+                         SLICE_ARG(options->scale));
     }
     return ERR_OK;
 }
@@ -405,26 +445,54 @@ static bool wanted(const struct options *options, enum world_column column)
     return options->column.len == 0 || slice_is(options->column, world_column_name(column));
 }
 
+static enum err check_column(const char *flag, struct slice given, struct error *error)
+{
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        if (given.len == 0 || slice_is(given, world_column_name(column))) {
+            return ERR_OK;
+        }
+    }
+    return error_set(error, ERR_INVALID, "%s takes agent, headroom or oracle, not \"%.*s\"", flag,
+                     SLICE_ARG(given));
+}
+
+static enum err check_options(struct options *options, struct error *error)
+{
+    enum err err = check_column("--column", options->column, error);
+
+    if (err == ERR_OK) {
+        err = check_column("--trace", options->trace, error);
+    }
+    if (err == ERR_OK && options->trace.len > 0 && options->column.len > 0 &&
+        !slice_eq(options->trace, options->column)) {
+        return error_set(error, ERR_INVALID, "--trace %.*s needs that column to be played",
+                         SLICE_ARG(options->trace));
+    }
+    if (slice_is(options->format, "text")) {
+        options->format = SLICE("table"); /* what the other commands call it */
+    }
+    if (err == ERR_OK && !slice_is(options->format, "table") &&
+        !slice_is(options->format, "json")) {
+        return error_set(error, ERR_INVALID, "--format takes table or json, not \"%.*s\"",
+                         SLICE_ARG(options->format));
+    }
+    return err;
+}
+
 static enum err play_all(struct arena *arena, struct slice path, const struct options *options,
                          struct simulation *simulation, struct error *error)
 {
     struct slice text = SLICE("");
-    const struct doc *doc = NULL;
+    bool piped = slice_is(path, "-");
 
-    enum err err = io_read_file(arena, path.data, SCENARIO_MAX, &text, error);
-    if (err == ERR_OK) {
-        err = yaml_parse(arena, text, path, NULL, &doc, error);
-    }
-    if (err != ERR_OK) {
-        return err;
-    }
-    simulation->name = path;
-    simulation->description = doc_text(doc_get(doc, "description"));
+    simulation->name = piped ? SLICE("standard input") : path;
+    enum err err = io_read_file(arena, piped ? "/dev/stdin" : path.data, WORLD_SCENARIO_MAX, &text,
+                                error);
     for (enum world_column column = 0; column < WORLD_COLUMNS && err == ERR_OK; column++) {
         if (wanted(options, column)) {
             struct world_config config = {
                 .scenario = text,
-                .name = path,
+                .name = simulation->name,
                 .seed = simulation->seed,
                 .column = column,
                 .scale = simulation->scale,
@@ -482,15 +550,16 @@ static void fill_flags(struct options *options, struct flag flags[CLI_SIMULATE_F
         { "format", 'o', FLAG_TEXT, "table|json", NULL, "table", "how the results are printed",
           &options->format },
         { "html", 0, FLAG_TEXT, "FILE", NULL, "",
-          "writes a page with plots to FILE, which needs nothing else", &options->html },
+          "writes a page with plots to FILE, which needs nothing\nelse", &options->html },
         { "seed", 0, FLAG_TEXT, "NUMBER", NULL, "1",
           "another seed is another run; the same one repeats it", &options->seed },
         { "scale", 0, FLAG_TEXT, "SHARE", NULL, "1",
-          "plays a smaller cluster: so much of its nodes, pods and addresses", &options->scale },
+          "plays a smaller cluster: so much of its nodes, pods and\naddresses, from 0.001",
+          &options->scale },
         { "column", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "", "plays this one only",
           &options->column },
         { "faults", 0, FLAG_BOOL, NULL, NULL, "false",
-          "draws faults from the seed: crashes, lost replies, throttling, stale watches ...",
+          "draws faults from the seed: crashes, lost replies,\nthrottling, stale watches ...",
           &options->faults },
         { "trace", 0, FLAG_TEXT, "agent|headroom|oracle", NULL, "",
           "writes what happened in this column to standard error", &options->trace },
@@ -533,9 +602,9 @@ int cli_simulate(int argc, char *const *argv)
     }
     arena_init(&arena);
     simulation = ARENA_NEW(&arena, struct simulation);
-    err = read_numbers(&options, simulation, &error);
-    if (err == ERR_OK && !slice_is(options.format, "table") && !slice_is(options.format, "json")) {
-        err = error_set(&error, ERR_INVALID, "--format must be table or json");
+    err = check_options(&options, &error);
+    if (err == ERR_OK) {
+        err = read_numbers(&options, simulation, &error);
     }
     if (err == ERR_OK) {
         err = play_all(&arena, operand, &options, simulation, &error);

@@ -18,6 +18,8 @@ struct simulation {
     struct slice name, description;
     uint64_t seed, duration_ns;
     double scale;
+    const struct slice *remarks; /* on the scenario */
+    uint32_t remark_count;
     struct simulated columns[WORLD_COLUMNS];
 };
 

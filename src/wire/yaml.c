@@ -26,7 +26,7 @@ struct reader {
     struct doc_builder builder;
     struct anchor *anchors; /* the last one first */
     uint32_t anchor_count;
-    struct slice name;
+    struct slice name, text;
     struct error *error;
     struct slice key; /* of the member that comes next */
     bool key_is_set;
@@ -276,13 +276,28 @@ static enum err on_event(struct reader *reader, const yaml_event_t *event)
     return ERR_OK;
 }
 
+/* What libyaml says of a tab helps nobody to find what an editor shows as spaces. */
+static const char *problem_of(const struct reader *reader, const yaml_parser_t *parser)
+{
+    struct slice rest = reader->text, line = slice_cut(&rest, '\n');
+
+    for (size_t i = 0; i < parser->problem_mark.line; i++) {
+        line = slice_cut(&rest, '\n');
+    }
+    for (size_t i = 0; i < line.len && (line.data[i] == ' ' || line.data[i] == '\t'); i++) {
+        if (line.data[i] == '\t') {
+            return "a tab; YAML is indented with spaces";
+        }
+    }
+    return parser->problem ? parser->problem : "not YAML";
+}
+
 static enum err read_events(struct reader *reader, yaml_parser_t *parser)
 {
     for (bool more = true; more;) {
         yaml_event_t event;
         if (!yaml_parser_parse(parser, &event)) {
-            return fail(reader, ERR_INVALID, parser->problem_mark,
-                        parser->problem ? parser->problem : "not YAML");
+            return fail(reader, ERR_INVALID, parser->problem_mark, problem_of(reader, parser));
         }
         enum err err = on_event(reader, &event);
         more = event.type != YAML_STREAM_END_EVENT;
@@ -297,7 +312,7 @@ static enum err read_events(struct reader *reader, yaml_parser_t *parser)
 enum err yaml_parse(struct arena *arena, struct slice text, struct slice name,
                     const struct doc_limits *limits, const struct doc **ret, struct error *error)
 {
-    struct reader reader = { .name = name, .error = error };
+    struct reader reader = { .name = name, .text = text, .error = error };
     yaml_parser_t parser;
 
     doc_build_start(&reader.builder, arena, limits);

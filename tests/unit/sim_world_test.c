@@ -109,9 +109,20 @@ TEST(sim_world, refuses_a_wrong_scenario_by_its_line)
         const char *text, *wanted;
     } wrong[] = {
         { NETWORK "demand:\n  - {pods: web, att: 3s}\n", "no field \"att\"" },
-        { NETWORK "demand:\n  - {pods: web, at: soon}\n", "at must be a duration" },
+        { NETWORK "demand:\n  - {pods: web, ats: 3s}\n", "did you mean \"at\"?" },
+        { NETWORK "demand:\n  - {pods: web, at: soon}\n", "such as 90s or 5m, not \"soon\"" },
+        { NETWORK "demand:\n  - {pods: web, at: 60}\n", "a duration with a unit" },
         { NETWORK "demand:\n  - {at: 3s}\n", "a demand needs one of" },
-        { NETWORK "demand:\n  - {drain: nowhere, at: 3s}\n", "no subnet nowhere" },
+        { NETWORK "demand:\n  - {pods: web, jobs: b}\n", "has both pods and jobs" },
+        { NETWORK "demand:\n  - {pods: web, every: 0s}\n", "every must be above 0" },
+        { NETWORK "demand:\n  - {pods: web, at: 5m, until: 1m}\n", "until is before at" },
+        { NETWORK "demand:\n  - {pods: web, on: node-3}\n", "did you mean node-1?" },
+        { NETWORK "demand:\n  - {vanish: elsewhere}\n", "there are node-1, node-2" },
+        { NETWORK "demand:\n  - {nodes: workers}\n", "no row of instances named workers" },
+        { NETWORK "demand:\n  - {evacuate: us-west-2c}\n", "did you mean us-west-2a?" },
+        { NETWORK "demand:\n  - {restart: web}\n", "no workload web; there are none" },
+        { NETWORK "demand:\n  - {agents: stop}\n", "agents takes restart" },
+        { NETWORK "demand:\n  - {drain: nowhere, at: 3s}\n", "no subnet nowhere; there are a, a2" },
         { NETWORK "faults:\n  - {flood: 3s, at: 3s}\n", "no field \"flood\"" },
         { NETWORK "duration: 400h\n", "duration must be" },
     };
@@ -124,6 +135,104 @@ TEST(sim_world, refuses_a_wrong_scenario_by_its_line)
         expect_contains(slice_of(error.text), wrong[i].wanted);
         expect_contains(slice_of(error.text), "line 1");
     }
+}
+
+TEST(sim_world, names_file_line_and_remedy_also_when_it_plays_a_part)
+{
+    static const struct {
+        const char *text, *wanted;
+    } wrong[] = {
+        { "subnets:\n  - {name: a, zoen: us-west-2a, cidr: 10.0.0.0/24}\n",
+          "mine.yaml: line 2: a subnet has no field \"zoen\"; did you mean \"zone\"?" },
+        { "subnets:\n  - {name: a, zone: eu-west-1a, cidr: 10.0.0.0/24}\n",
+          "line 2: zone eu-west-1a is not in Region us-west-2" },
+        { "subnets:\n  - {name: a, cidr: 10.0.0.9/24}\n", "begins at 10.0.0.0" },
+        { "subnets:\n  - {name: a, cidr: 10.0.0.0/24}\ninstances:\n"
+          "  - {name: n, type: m5.lrage, subnet: a}\n",
+          "line 4: there is no instance type m5.lrage" },
+        { "subnets:\n  - {name: apps, cidr: 10.0.0.0/24}\ninstances:\n  - {name: n, subnet: app}\n",
+          "did you mean apps?" },
+        { "subnets:\n  - {name: a, cidr: 10.0.0.0/24}\npools:\n  - name: p\n"
+          "    spec: {subnetSelectorTerms: [{tag: {x: y}}]}\n",
+          "line 5: a selector term has no field \"tag\"; did you mean \"tags\"?" },
+        { "subnets:\n  - {name: a, cidr: 10.0.0.0/24}\npools:\n  - name: p\n"
+          "    spec: {subnetSelectorTerms: [{id: a}], limits: {attachPerMin: 3}}\n",
+          "limits has no field \"attachPerMin\"" },
+        { "# nothing\n", "there is nothing in it" },
+        { "subnets:\n\t- {name: a}\n", "mine.yaml: line 2, column 1: a tab" },
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct world_config config = { .scenario = slice_of(wrong[i].text),
+                                       .name = SLICE("mine.yaml"),
+                                       .scale = 0.1 };
+        struct world *world = NULL;
+        struct error error = { 0 };
+        expect_err(world_new(&config, &world, &error), ERR_INVALID, &error);
+        expect_contains(slice_of(error.text), wrong[i].wanted);
+    }
+}
+
+TEST(sim_world, plays_a_part_of_subnets_with_reservations)
+{
+    struct world_config config = {
+        .scenario = SLICE("subnets:\n"
+                          "  - {name: a, cidr: 10.0.0.0/24, reservations: [\n"
+                          "      {cidr: 10.0.0.64/26, type: prefix}, {cidr: 10.0.0.240/28}]}\n"
+                          "instances:\n  - {name: n, subnet: a, count: 4}\n"),
+        .name = SLICE("test"),
+        .scale = 0.25
+    };
+    struct world *world = NULL;
+    struct error error = { 0 };
+
+    require_ok(world_new(&config, &world, &error), &error);
+    expect_u64(world->ec2->subnets[0].space.cidr.bits, 26);
+    expect_u64(world->ec2->subnets[0].reservation_count, 1);
+    expect_u64(world->ec2->subnets[0].reservations[0].cidr.base, UINT32_C(0x0A000010));
+    expect_u64(world->ec2->subnets[0].reservations[0].cidr.bits, 28);
+    expect_u64(world->node_count, 1);
+    world_free(world);
+}
+
+static void expect_remark(const char *scenario, const char *wanted)
+{
+    struct world *world = begin(scenario, WORLD_HEADROOM, 1, false);
+    uint32_t count = 0;
+    const struct slice *remarks = world_remarks(world, &count);
+
+    expect_u64(count, wanted ? 1 : 0);
+    if (wanted && count == 1) {
+        expect_contains(remarks[0], wanted);
+    }
+    world_free(world);
+}
+
+static const char *joined(const char *a, const char *b)
+{
+    return arena_printf(test_arena(), "%s%s", a, b).data;
+}
+
+TEST(sim_world, remarks_on_what_was_hardly_meant)
+{
+    static const char two[] = "subnets:\n"
+                              "  - {name: a, zone: us-west-2a, cidr: 10.0.0.0/24}\n"
+                              "  - {name: b, zone: us-west-2b, cidr: 10.0.1.0/24}\n"
+                              "instances:\n"
+                              "  - {name: n, subnet: a}\n"
+                              "pools:\n"
+                              "  - name: p\n"
+                              "    spec: {subnetSelectorTerms: [{id: ";
+
+    expect_remark(STORY, NULL);
+    expect_remark(NETWORK "demand:\n  - {pods: web, at: 2h, count: 1}\n",
+                  "at 2h is when all is over (duration: 30m)");
+    expect_remark(NETWORK_OF(", WARM_IP_TARGTE: \"3\""), "did you mean WARM_IP_TARGET?");
+    expect_remark(NETWORK_OF(", AWS_VPC_K8S_CNI_LOGLEVEL: debug"), "not modelled");
+    expect_remark(joined(two, "a}]}\n"), NULL);
+    expect_remark(joined(two, "b}]}\n"), "line 7: pool p has nodes in us-west-2a and no subnet");
+    expect_remark(joined(two, "c}]}\n"), "pool p selects no subnet");
+    expect_remark(joined(two, "a}], dryRun: true}\n"), "dryRun: true");
 }
 
 /* An ENI of "ours", made behind the controller's back. */

@@ -59,20 +59,48 @@ static void init(struct sim_ec2 *ec2, uint64_t seed, uint64_t now_ns, uint64_t w
     timers_init(&ec2->instance_timers);
 }
 
-enum err sim_ec2_new(struct slice scenario_yaml, uint64_t seed, uint64_t now_ns, uint64_t wall_ns,
-                     struct sim_ec2 **ret, struct error *error)
+static struct sim_ec2 *new_ec2(uint64_t seed, uint64_t now_ns, uint64_t wall_ns)
 {
     struct sim_ec2 *ec2 = mem_resize(NULL, 1, sizeof(*ec2));
 
     *ec2 = (struct sim_ec2){ 0 };
     init(ec2, seed, now_ns, wall_ns);
-    enum err err = sim_scenario_read(ec2, scenario_yaml, error);
+    return ec2;
+}
+
+static enum err keep_if_good(struct sim_ec2 *ec2, enum err err, struct sim_ec2 **ret)
+{
     if (err != ERR_OK) {
         sim_ec2_free(ec2);
         return err;
     }
     *ret = ec2;
     return ERR_OK;
+}
+
+enum err sim_ec2_new_of(const struct doc *scenario, uint64_t seed, uint64_t now_ns,
+                        uint64_t wall_ns, struct sim_ec2 **ret, struct error *error)
+{
+    struct sim_ec2 *ec2 = new_ec2(seed, now_ns, wall_ns);
+
+    return keep_if_good(ec2, sim_scenario_read(ec2, scenario, error), ret);
+}
+
+enum err sim_ec2_new(struct slice scenario_yaml, uint64_t seed, uint64_t now_ns, uint64_t wall_ns,
+                     struct sim_ec2 **ret, struct error *error)
+{
+    struct sim_ec2 *ec2 = new_ec2(seed, now_ns, wall_ns);
+    const struct doc *top = NULL;
+
+    enum err err = yaml_parse(&ec2->arena, arena_slice(&ec2->arena, scenario_yaml),
+                              SLICE("scenario"), NULL, &top, error);
+    if (err == ERR_OK) {
+        err = sim_scenario_read(ec2, top, error);
+        if (err != ERR_OK) {
+            (void)error_prefix(error, "scenario");
+        }
+    }
+    return keep_if_good(ec2, err, ret);
 }
 
 static void free_rows(struct sim_ec2 *ec2)

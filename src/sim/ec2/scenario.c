@@ -15,13 +15,31 @@
 
 enum err sim_doc_fail(struct error *error, const struct doc *doc, const char *format, ...)
 {
-    char text[256];
+    char text[ERROR_TEXT_MAX];
     va_list args;
 
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return error_set(error, ERR_INVALID, "scenario, line %u: %s", doc ? doc->line : 1, text);
+    return error_set(error, ERR_INVALID, "line %u: %s", doc && doc->line ? doc->line : 1, text);
+}
+
+static enum err unknown_key(const struct doc *at, const char *what, const char *const *known,
+                            struct error *error)
+{
+    struct slice meant = slice_nearest(at->key, known);
+    char list[ERROR_TEXT_MAX] = "";
+    struct buf out = { .data = list, .size = sizeof(list), .max = sizeof(list) - 1 };
+
+    if (meant.len > 0) {
+        return sim_doc_fail(error, at, "%s has no field \"%.*s\"; did you mean \"%.*s\"?", what,
+                            SLICE_ARG(at->key), SLICE_ARG(meant));
+    }
+    for (const char *const *key = known; *key; key++) {
+        buf_addf(&out, "%s%s", key == known ? "" : ", ", *key);
+    }
+    return sim_doc_fail(error, at, "%s has no field \"%.*s\"; it may have %.*s", what,
+                        SLICE_ARG(at->key), (int)out.len, list);
 }
 
 enum err sim_doc_keys(const struct doc *doc, const char *what, const char *const *known,
@@ -36,7 +54,7 @@ enum err sim_doc_keys(const struct doc *doc, const char *what, const char *const
             key++;
         }
         if (!*key) {
-            return sim_doc_fail(error, at, "%s has no field \"%.*s\"", what, SLICE_ARG(at->key));
+            return unknown_key(at, what, known, error);
         }
     }
     return ERR_OK;
@@ -49,9 +67,15 @@ enum err sim_doc_cidr(const struct doc *doc, const char *field, struct cidr *ret
     struct slice address = slice_cut(&rest, '/');
     uint64_t bits = 0;
 
-    if (slice_ipv4(address, &ret->base) != ERR_OK || slice_u64(rest, 32, &bits) != ERR_OK ||
-        (bits < 32 && (ret->base & (UINT32_MAX >> bits)) != 0)) {
-        return sim_doc_fail(error, doc, "%s must be a CIDR block like 10.0.0.0/24", field);
+    if (slice_ipv4(address, &ret->base) != ERR_OK || slice_u64(rest, 32, &bits) != ERR_OK) {
+        return sim_doc_fail(error, doc, "%s must be a CIDR block like 10.0.0.0/24, not \"%.*s\"",
+                            field, SLICE_ARG(doc_text(doc)));
+    }
+    uint32_t base = bits == 32 ? ret->base : ret->base & ~(UINT32_MAX >> bits);
+    if (ret->base != base) {
+        return sim_doc_fail(error, doc, "%s: a block of /%llu begins at %u.%u.%u.%u, not at %.*s",
+                            field, (unsigned long long)bits, base >> 24, base >> 16 & 255,
+                            base >> 8 & 255, base & 255, SLICE_ARG(address));
     }
     ret->bits = (uint8_t)bits;
     return ERR_OK;
@@ -371,24 +395,23 @@ static void be_old(struct sim_ec2 *ec2)
     }
 }
 
-enum err sim_scenario_read(struct sim_ec2 *ec2, struct slice yaml, struct error *error)
+enum err sim_scenario_read(struct sim_ec2 *ec2, const struct doc *top, struct error *error)
 {
-    static const char *const keys[] = {
-        "region", "account", "vpc", "route_tables", "subnets", "security_groups", "types",
-        "instances", "identities", "policies", "quotas", "throttle", "lag_ms", "timing",
-        "latency_ms", "allocation", "exhaustion", "sessions", "imds",
-        /* of the players of nodes */
-        "kubernetes", "cluster", "nodes", "agent", "agents", "kubelet", "kubelets",
-        /* of the simulator */
-        "description", "duration", "pools", "demand", "faults", NULL
-    };
-    const struct doc *top = NULL;
-    struct slice text = arena_slice(&ec2->arena, yaml);
-
-    enum err err = yaml_parse(&ec2->arena, text, SLICE("scenario"), NULL, &top, error);
-    if (err == ERR_OK) {
-        err = sim_doc_keys(top, "the scenario", keys, error);
+    static const char *const keys[] = { "region", "account", "vpc", "route_tables", "subnets",
+                                        "security_groups", "types", "instances", "identities",
+                                        "policies", "quotas", "throttle", "lag_ms", "timing",
+                                        "latency_ms", "allocation", "exhaustion", "sessions",
+                                        "imds", "kubernetes", /* of the players of nodes */
+                                        /* of the simulator */
+                                        "description", "duration", "pools", "demand", "faults",
+                                        NULL };
+    if (!doc_is(top, DOC_MAPPING)) {
+        return sim_doc_fail(error, top,
+                            top->kind == DOC_NULL
+                                ? "there is nothing in it; a scenario needs subnets"
+                                : "a scenario is a mapping, such as subnets: [...]");
     }
+    enum err err = sim_doc_keys(top, "the scenario", keys, error);
     if (err == ERR_OK) {
         err = read_account(ec2, top, error);
     }

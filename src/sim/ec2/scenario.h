@@ -26,6 +26,10 @@ enum err sim_doc_tags(struct sim_ec2 *ec2, const struct doc *doc, struct sim_tag
 enum err sim_doc_id(const struct doc *row, const char *prefix, struct aws_id *ret,
                     struct error *error) ERR_CHECKED;
 
+/* There is no subnet of this name: which ones there are. */
+enum err sim_doc_no_subnet(struct sim_ec2 *ec2, const struct doc *doc, struct slice name,
+                           struct error *error) ERR_CHECKED;
+
 /* Route tables, subnets, security groups, instances. */
 enum err sim_scenario_network(struct sim_ec2 *ec2, const struct doc *top, struct error *error)
     ERR_CHECKED;

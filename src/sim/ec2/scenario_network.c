@@ -133,7 +133,7 @@ static enum err check_cidr(const struct sim_ec2 *ec2, const struct doc *row, str
     bool inside = false;
 
     if (cidr.bits < 16 || cidr.bits > 28) {
-        return sim_doc_fail(error, row, "a subnet's cidr is /16 to /28");
+        return sim_doc_fail(error, row, "a subnet's cidr is /16 to /28, not /%u", cidr.bits);
     }
     for (uint32_t i = 0; i < ec2->vpc_cidr_count; i++) {
         const struct cidr *vpc = &ec2->vpc_cidrs[i];
@@ -148,7 +148,10 @@ static enum err check_cidr(const struct sim_ec2 *ec2, const struct doc *row, str
             return sim_doc_fail(error, row, "the subnet overlaps %s", ec2->subnets[i].id.text);
         }
     }
-    return inside ? ERR_OK : sim_doc_fail(error, row, "the subnet is outside of the VPC's cidrs");
+    return inside ? ERR_OK
+                  : sim_doc_fail(error, row,
+                                 "the subnet is outside of the VPC's cidrs; add its block to "
+                                 "vpc.cidrs (without vpc: 10.0.0.0/16)");
 }
 
 /* "usw2-az1" for us-west-2a. */
@@ -199,6 +202,11 @@ static enum err read_subnet(struct sim_ec2 *ec2, const struct doc *row, struct e
     subnet->zone = doc_text_or(doc_get(row, "zone"),
                                arena_printf(&ec2->arena, "%.*sa", SLICE_ARG(ec2->region)));
     subnet->zone_id = doc_text_or(doc_get(row, "zone_id"), zone_id(ec2, subnet->zone));
+    if (!slice_starts(subnet->zone, ec2->region)) {
+        return sim_doc_fail(error, row,
+                            "zone %.*s is not in Region %.*s; correct it, or set region",
+                            SLICE_ARG(subnet->zone), SLICE_ARG(ec2->region));
+    }
     subnet->usable = doc_bool_or(doc_get(row, "usable"), true);
     if (subnet->name.len > 0) {
         sim_tags_set(ec2, &subnet->tags, SLICE("Name"), subnet->name);
@@ -221,6 +229,41 @@ uint32_t sim_subnet_by_name(const struct sim_ec2 *ec2, struct slice name)
     return row;
 }
 
+static struct slice name_or_id(const struct sim_subnet *subnet)
+{
+    return subnet->name.len > 0 ? subnet->name : aws_id_slice(&subnet->id);
+}
+
+enum err sim_doc_no_subnet(struct sim_ec2 *ec2, const struct doc *doc, struct slice name,
+                           struct error *error)
+{
+    enum { LISTED = 8 };
+    struct slice meant = SLICE(""), list = SLICE("");
+    size_t nearest = name.len < 4 ? 2 : 3;
+
+    for (uint32_t i = 0; i < ec2->subnet_count; i++) {
+        struct slice known = name_or_id(&ec2->subnets[i]);
+        size_t far = slice_distance(name, known);
+        if (far < nearest) {
+            nearest = far;
+            meant = known;
+        }
+        if (i < LISTED) {
+            list = arena_printf(&ec2->arena, "%.*s%s%.*s", SLICE_ARG(list), i > 0 ? ", " : "",
+                                SLICE_ARG(known));
+        }
+    }
+    if (name.len == 0) {
+        return sim_doc_fail(error, doc, "subnet is missing");
+    }
+    if (meant.len > 0) {
+        return sim_doc_fail(error, doc, "there is no subnet %.*s; did you mean %.*s?",
+                            SLICE_ARG(name), SLICE_ARG(meant));
+    }
+    return sim_doc_fail(error, doc, "there is no subnet %.*s; there are %.*s%s", SLICE_ARG(name),
+                        SLICE_ARG(list), ec2->subnet_count > LISTED ? " ..." : "");
+}
+
 /* After the instances have theirs: other tenants take addresses until `free` are left. */
 static enum err drain_subnets(struct sim_ec2 *ec2, const struct doc *list, struct error *error)
 {
@@ -238,8 +281,10 @@ static enum err drain_subnets(struct sim_ec2 *ec2, const struct doc *list, struc
         }
         struct sim_subnet *subnet = &ec2->subnets[row];
         if (free > subnet->space.free) {
-            return sim_doc_fail(error, field, "subnet %s has only %u free addresses",
-                                subnet->id.text, subnet->space.free);
+            return sim_doc_fail(error, field,
+                                "%.*s can have at most %u free addresses: the rest of its cidr "
+                                "is EC2's five and the scenario's ENIs",
+                                SLICE_ARG(name_or_id(subnet)), subnet->space.free);
         }
         struct aws_id id = subnet->id;
         err = sim_ec2_drain(ec2, ec2->now_ns, &id, (uint32_t)free, error);
@@ -329,7 +374,7 @@ static enum err add_enis(struct sim_ec2 *ec2, const struct doc *list, uint32_t i
         }
         uint32_t subnet = sim_subnet_by_name(ec2, doc_text(doc_get(at, "subnet")));
         if (subnet == ROW_NONE) {
-            return sim_doc_fail(error, at, "an ENI needs a subnet of the scenario");
+            return sim_doc_no_subnet(ec2, at, doc_text(doc_get(at, "subnet")), error);
         }
         struct sim_create create = {
             .subnet = aws_id_slice(&ec2->subnets[subnet].id),
@@ -376,13 +421,23 @@ static enum err run_one(struct sim_ec2 *ec2, const struct doc *row, struct sim_r
     }
     run->dns_name = name;
     if (!sim_instance_run(ec2, run, &instance, &problem)) {
-        return sim_doc_fail(error, row, "%s: %s", problem.code, problem.message);
+        return sim_doc_fail(error, row, "%.*s has no room for this instance: %s: %s",
+                            SLICE_ARG(doc_text(doc_get(row, "subnet"))), problem.code,
+                            problem.message);
     }
     if (name.len > 0) {
         sim_tags_set(ec2, &ec2->instances[instance].tags, SLICE("Name"), name);
     }
     enum err err = sim_doc_tags(ec2, doc_get(row, "tags"), &ec2->instances[instance].tags, error);
     return err == ERR_OK ? add_enis(ec2, doc_get(row, "enis"), instance, run, error) : err;
+}
+
+static bool knows_type(const struct sim_ec2 *ec2, struct slice name)
+{
+    bool known = false;
+
+    (void)sim_type(ec2, name, &known);
+    return known;
 }
 
 static enum err read_instance(struct sim_ec2 *ec2, const struct doc *row, struct error *error)
@@ -414,11 +469,16 @@ static enum err read_instance(struct sim_ec2 *ec2, const struct doc *row, struct
     }
     uint32_t subnet = sim_subnet_by_name(ec2, doc_text(doc_get(row, "subnet")));
     if (subnet == ROW_NONE) {
-        return sim_doc_fail(error, row, "no subnet %.*s",
-                            SLICE_ARG(doc_text_or(doc_get(row, "subnet"), SLICE("(empty)"))));
+        return sim_doc_no_subnet(ec2, row, doc_text(doc_get(row, "subnet")), error);
     }
     run.subnet = aws_id_slice(&ec2->subnets[subnet].id);
     run.type = doc_text_or(doc_get(row, "type"), SLICE("m5.large"));
+    if (!knows_type(ec2, run.type)) {
+        return sim_doc_fail(error, row,
+                            "there is no instance type %.*s; correct it, or describe it under "
+                            "types, as %.*s: {enis: 4, ips: 15}",
+                            SLICE_ARG(run.type), SLICE_ARG(run.type));
+    }
     run.role = doc_text(doc_get(row, "role"));
     run.secondary_ips = (uint32_t)ips;
     run.prefixes = (uint32_t)prefixes;

@@ -531,6 +531,7 @@ struct slice sim_header(const struct sim_http_request *request, const char *name
 /* By id, or by the scenario's name for it. */
 uint32_t sim_subnet_by_name(const struct sim_ec2 *ec2, struct slice name);
 
-enum err sim_scenario_read(struct sim_ec2 *ec2, struct slice yaml, struct error *error) ERR_CHECKED;
+enum err sim_scenario_read(struct sim_ec2 *ec2, const struct doc *top, struct error *error)
+    ERR_CHECKED;
 
 #endif

@@ -29,16 +29,43 @@ static bool is_public(const struct sim_ec2 *ec2, uint32_t subnet)
     return false;
 }
 
-static bool permitted(struct world *world, const struct world_node *node, uint32_t subnet)
+static bool of_other_cluster(const struct world *world, const struct sim_subnet *subnet)
+{
+    struct slice prefix = SLICE(TAG_SUBNET_CLUSTER_PREFIX);
+    struct slice cluster = world->settings.cluster_name;
+    bool any = false;
+
+    for (uint32_t i = 0; i < subnet->tags.count; i++) {
+        struct slice key = sim_name(world->ec2, subnet->tags.items[i].key);
+        if (!slice_starts(key, prefix)) {
+            continue;
+        }
+        struct slice name = { key.data + prefix.len, key.len - prefix.len };
+        if (cluster.len == 0 || slice_eq(name, cluster)) {
+            return false;
+        }
+        any = true;
+    }
+    return any;
+}
+
+bool world_excluded(const struct world *world, uint32_t subnet)
 {
     const struct sim_subnet *row = &world->ec2->subnets[subnet];
     struct slice role = SLICE("");
 
     (void)sim_tags_find(world->ec2, &row->tags, SLICE(TAG_SUBNET_ROLE), &role);
+    return slice_is(role, "0") || (role.len > 0 && of_other_cluster(world, row));
+}
+
+static bool permitted(struct world *world, const struct world_node *node, uint32_t subnet)
+{
+    const struct sim_subnet *row = &world->ec2->subnets[subnet];
+
     return node->pool != ROW_NONE && world->pools[node->pool].subnets[subnet] && row->usable &&
            slice_eq(row->zone, interner_get(&world->zones, node->zone)) &&
            is_public(world->ec2, subnet) == is_public(world->ec2, node->primary_subnet) &&
-           !slice_is(role, "0");
+           !world_excluded(world, subnet);
 }
 
 /* Addresses that may be taken from it. */

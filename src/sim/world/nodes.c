@@ -364,18 +364,12 @@ static void put_objects(struct world *world)
 /* The scenario's instances stand in the order of its groups. */
 void world_nodes_begin(struct world *world)
 {
-    const struct doc *top = NULL;
     uint32_t row = 0, group = 0;
 
     if (world->api) {
         put_objects(world);
     }
-    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
-                              NULL);
-    if (err != ERR_OK) {
-        return; /* it was good a moment ago */
-    }
-    const struct doc *at = doc_first(doc_get(top, "instances"));
+    const struct doc *at = doc_first(doc_get(world->top, "instances"));
     for (; at; at = at->next, group++) {
         uint64_t count = doc_u64_or(doc_get(at, "count"), 1);
         bool plays = !slice_is(doc_text(doc_get(at, "agent")), "none");

@@ -29,7 +29,9 @@ static enum err read_time(const struct doc *row, const char *field, uint64_t *re
     if (!doc || duration_parse(doc_text(doc), ret) == ERR_OK) {
         return ERR_OK;
     }
-    return sim_doc_fail(error, doc, "%s must be a duration such as 90s or 5m", field);
+    return sim_doc_fail(error, doc,
+                        "%s must be a duration with a unit, such as 90s or 5m, not \"%.*s\"", field,
+                        SLICE_ARG(doc_text(doc)));
 }
 
 static enum err read_count(const struct doc *row, const char *field, uint64_t *ret,
@@ -41,7 +43,8 @@ static enum err read_count(const struct doc *row, const char *field, uint64_t *r
         return ERR_OK;
     }
     if (slice_u64(doc_text(doc), COUNT_MAX, ret) != ERR_OK) {
-        return sim_doc_fail(error, doc, "%s must be a number", field);
+        return sim_doc_fail(error, doc, "%s must be a number from 0 to %d, not \"%.*s\"", field,
+                            COUNT_MAX, SLICE_ARG(doc_text(doc)));
     }
     return ERR_OK;
 }
@@ -122,7 +125,7 @@ static enum err read_eniconfigs(struct world *world, const struct doc *list, str
         }
         uint32_t subnet = sim_subnet_by_name(world->ec2, doc_text(doc_get(at, "subnet")));
         if (subnet == ROW_NONE) {
-            return sim_doc_fail(error, at, "no such subnet");
+            return sim_doc_no_subnet(world->ec2, at, doc_text(doc_get(at, "subnet")), error);
         }
         const struct doc *groups = doc_get(at, "securityGroups");
         struct aws_id *ids = ARENA_ARRAY(&world->arena, struct aws_id, doc_count(groups));
@@ -134,7 +137,8 @@ static enum err read_eniconfigs(struct world *world, const struct doc *list, str
                 row = slice_eq(world->ec2->groups[i].name, doc_text(group)) ? i : ROW_NONE;
             }
             if (row == ROW_NONE) {
-                return sim_doc_fail(error, group, "no such security group");
+                return sim_doc_fail(error, group, "there is no security group %.*s",
+                                    SLICE_ARG(doc_text(group)));
             }
             ids[one->group_count++] = world->ec2->groups[row].id;
         }
@@ -192,6 +196,51 @@ static const struct doc *with_ids(struct world *world, const struct doc *spec)
     return spec;
 }
 
+/* A field that the API server would refuse. */
+static enum err check_spec(const struct doc *spec, struct error *error)
+{
+    static const char *const keys[] = { "subnetSelectorTerms",
+                                        "nodeSelector",
+                                        "weight",
+                                        "securityGroupSelectorTerms",
+                                        "watermarks",
+                                        "reservedIPs",
+                                        "headroom",
+                                        "strategy",
+                                        "addressing",
+                                        "onNodeExhausted",
+                                        "limits",
+                                        "maxDataAge",
+                                        "paused",
+                                        "dryRun",
+                                        NULL };
+    static const char *const nodes[] = { "matchLabels", "matchExpressions", NULL };
+    static const char *const watermarks[] = { "low", "high", NULL };
+    static const char *const room[] = { "minIPsPerNode", "leadTime", "maxENIsPerNode", NULL };
+    static const char *const limits[] = { "attachPerMinute", "maxENIs", NULL };
+    static const char *const term[] = { "id", "tags", NULL };
+    static const struct {
+        const char *field;
+        const char *const *keys;
+    } parts[] = { { "nodeSelector", nodes },
+                  { "watermarks", watermarks },
+                  { "headroom", room },
+                  { "limits", limits } };
+
+    enum err err = sim_doc_keys(spec, "spec", keys, error);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && err == ERR_OK; i++) {
+        const struct doc *part = doc_get(spec, parts[i].field);
+        err = part ? sim_doc_keys(part, parts[i].field, parts[i].keys, error) : ERR_OK;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const struct doc *at = doc_first(doc_get(spec, keys[i == 0 ? 0 : 3]));
+        for (; at && err == ERR_OK; at = at->next) {
+            err = sim_doc_keys(at, "a selector term", term, error);
+        }
+    }
+    return err;
+}
+
 static enum err read_pool(struct world *world, const struct doc *row, struct error *error)
 {
     static const char *const keys[] = { "name", "spec", NULL };
@@ -201,6 +250,9 @@ static enum err read_pool(struct world *world, const struct doc *row, struct err
     struct buf out;
 
     enum err err = sim_doc_keys(row, "a pool", keys, error);
+    if (err == ERR_OK) {
+        err = check_spec(doc_get(row, "spec"), error);
+    }
     if (err != ERR_OK) {
         return err;
     }
@@ -217,7 +269,9 @@ static enum err read_pool(struct world *world, const struct doc *row, struct err
         err = kube_json_pool(&world->arena, object, &pool->pool, error);
     }
     if (err != ERR_OK) {
-        return sim_doc_fail(error, row, "pool: %s", error ? error->text : "");
+        struct slice why = arena_slice(&world->arena, slice_of(error ? error->text : ""));
+        return sim_doc_fail(error, row, "pool %.*s: %.*s",
+                            SLICE_ARG(doc_text(doc_get(row, "name"))), SLICE_ARG(why));
     }
     select_subnets(world, pool);
     return ERR_OK;
@@ -289,6 +343,11 @@ static enum err read_act(struct world *world, const struct doc *row, struct erro
     enum err err = sim_doc_keys(row, "a demand", keys, error);
     for (size_t i = 0; i < sizeof(act_keys) / sizeof(act_keys[0]); i++) {
         const struct doc *field = doc_get(row, act_keys[i].key);
+        if (field && known) {
+            return sim_doc_fail(error, row,
+                                "a demand is one thing, and this one has both %s and %s",
+                                act_keys[act.kind].key, act_keys[i].key);
+        }
         if (field) {
             act.kind = act_keys[i].kind;
             act.name = doc_text(field);
@@ -320,12 +379,19 @@ static enum err read_act(struct world *world, const struct doc *row, struct erro
     if (err != ERR_OK) {
         return err;
     }
+    if (doc_get(row, "every") && act.every_ns == 0) {
+        return sim_doc_fail(error, row, "every must be above 0; without it, it happens once");
+    }
+    if (act.until_ns < act.at_ns) {
+        return sim_doc_fail(error, row, "until is before at");
+    }
+    act.line = row->line;
     act.count = act.kind == ACT_DO_DRAIN ? (uint32_t)free : scaled(world, count);
     if (act.on.len > 0 && act.kind != ACT_DO_PODS) {
         return sim_doc_fail(error, row, "only pods can be on a node from the start");
     }
     if (act.kind == ACT_DO_DRAIN && sim_subnet_by_name(world->ec2, act.name) == ROW_NONE) {
-        return sim_doc_fail(error, row, "no subnet %.*s", SLICE_ARG(act.name));
+        return sim_doc_no_subnet(world->ec2, row, act.name, error);
     }
     mem_reserve(&world->acts, &world->act_capacity, world->act_count + 1, sizeof(act));
     world->acts[world->act_count++] = act;
@@ -371,7 +437,8 @@ static enum err read_fault(struct world *world, const struct doc *row, struct er
             if (takes_share(fault.kind)) {
                 fault.share = doc_double_or(at, 1);
             } else if (duration_parse(doc_text(at), &fault.amount_ns) != ERR_OK) {
-                return sim_doc_fail(error, at, "%s must be a duration", fault_names[i]);
+                return sim_doc_fail(error, at, "%s must be a duration such as 30s, not \"%.*s\"",
+                                    fault_names[i], SLICE_ARG(doc_text(at)));
             }
         }
         if (!known) {
@@ -423,48 +490,78 @@ static void scale_number(struct world *world, const struct doc *field)
     }
 }
 
-/* The block shrinks by halves; what is still too much is hidden later. */
-static void scale_cidr(struct world *world, const struct doc *field)
+/* Blocks shrink by halves; what is still too much is hidden later. */
+static uint32_t halvings(const struct world *world)
+{
+    uint32_t count = 0;
+
+    for (double left = world->config.scale; left <= 0.5; left *= 2) {
+        count++;
+    }
+    return count;
+}
+
+static bool read_block(const struct doc *field, uint32_t *base, uint64_t *bits)
 {
     struct slice rest = doc_text(field);
-    struct slice base = slice_cut(&rest, '/');
-    uint64_t bits = 0;
 
-    if (!field || slice_u64(rest, 32, &bits) != ERR_OK) {
-        return;
-    }
-    for (double left = world->config.scale; left <= 0.5 && bits < 28; left *= 2) {
-        bits++;
-    }
-    writable(field)->text = arena_printf(&world->arena, "%.*s/%llu", SLICE_ARG(base),
+    return slice_ipv4(slice_cut(&rest, '/'), base) == ERR_OK && slice_u64(rest, 32, bits) == ERR_OK;
+}
+
+static void scale_block(struct world *world, const struct doc *field, uint32_t base, uint64_t bits)
+{
+    writable(field)->text = arena_printf(&world->arena, "%u.%u.%u.%u/%llu", base >> 24,
+                                         base >> 16 & 255, base >> 8 & 255, base & 255,
                                          (unsigned long long)bits);
 }
 
-/* The same scenario for so much of its nodes and addresses, as JSON, which is YAML too. */
-static enum err scale_scenario(struct world *world, struct error *error)
+/* They stay where they are in it; one that would be less than a block of 16 goes. */
+static void scale_reservations(struct world *world, const struct doc *list, uint32_t base,
+                               uint32_t halved)
 {
-    const struct doc *top = NULL;
-    struct json_out json;
-    struct buf out;
+    const struct doc **link = list ? &writable(list)->first : NULL;
 
-    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
-                              error);
-    if (err != ERR_OK) {
-        return err;
+    while (link && *link) {
+        const struct doc *field = doc_get(*link, "cidr");
+        uint32_t inner = 0;
+        uint64_t bits = 0;
+        bool read = read_block(field, &inner, &bits) && inner >= base;
+        if (read && bits + halved > 28) {
+            *link = (*link)->next;
+            writable(list)->count--;
+            continue;
+        }
+        if (read) {
+            scale_block(world, field, base + ((inner - base) >> halved), bits + halved);
+        }
+        link = &writable(*link)->next;
     }
-    for (const struct doc *at = doc_first(doc_get(top, "instances")); at; at = at->next) {
+}
+
+static void scale_subnet(struct world *world, const struct doc *subnet)
+{
+    const struct doc *cidr = doc_get(subnet, "cidr");
+    uint32_t base = 0, halved = halvings(world);
+    uint64_t bits = 0;
+
+    if (!read_block(cidr, &base, &bits)) {
+        return; /* which will be refused */
+    }
+    halved = bits + halved > 28 ? (uint32_t)(bits < 28 ? 28 - bits : 0) : halved;
+    scale_number(world, doc_get(subnet, "free"));
+    scale_block(world, cidr, base, bits + halved);
+    scale_reservations(world, doc_get(subnet, "reservations"), base, halved);
+}
+
+/* The same scenario for so much of its nodes and addresses. */
+static void scale_scenario(struct world *world)
+{
+    for (const struct doc *at = doc_first(doc_get(world->top, "instances")); at; at = at->next) {
         scale_number(world, doc_get(at, "count"));
     }
-    for (const struct doc *at = doc_first(doc_get(top, "subnets")); at; at = at->next) {
-        scale_number(world, doc_get(at, "free"));
-        scale_cidr(world, doc_get(at, "cidr"));
+    for (const struct doc *at = doc_first(doc_get(world->top, "subnets")); at; at = at->next) {
+        scale_subnet(world, at);
     }
-    buf_init(&out, 4 << 20);
-    json_start(&json, &out);
-    json_doc(&json, top);
-    world->config.scenario = arena_slice(&world->arena, buf_slice(&out));
-    buf_done(&out);
-    return ERR_OK;
 }
 
 /* What halving has left over is as if it were not there, the lowest addresses first. */
@@ -485,41 +582,14 @@ static void hide_surplus(struct world *world)
     }
 }
 
-enum err world_read_scenario(struct world *world, struct error *error)
+static enum err read_rows(struct world *world, struct error *error)
 {
-    const struct doc *top = NULL;
-    uint64_t duration_ns = 1800 * SIM_S;
-
-    enum err err = world->config.scale < 1 ? scale_scenario(world, error) : ERR_OK;
-    if (err == ERR_OK) {
-        err = sim_ec2_new(world->config.scenario, world->config.seed, world->begin_ns - BEFORE_NS,
-                          WORLD_BEGIN_WALL_NS - BEFORE_NS, &world->ec2, error);
-    }
-    if (err == ERR_OK) {
-        err = yaml_parse(&world->arena, world->config.scenario, world->config.name, NULL, &top,
-                         error);
-    }
-    if (err == ERR_OK) {
-        sim_ec2_advance(world->ec2, world->begin_ns);
-        if (world->config.scale < 1) {
-            hide_surplus(world);
-        }
-    }
-    if (err == ERR_OK) {
-        err = read_time(top, "duration", &duration_ns, error);
-    }
-    if (err == ERR_OK && (duration_ns == 0 || duration_ns > DURATION_MAX_S * SIM_S)) {
-        err = sim_doc_fail(error, doc_get(top, "duration"), "duration must be 1s to 192h");
-    }
-    if (err == ERR_OK) {
-        err = read_kubernetes(world, doc_get(top, "kubernetes"), error);
-    }
+    const struct doc *top = world->top;
     const struct doc *pools = doc_get(top, "pools"), *groups = doc_get(top, "instances");
+
     world->pools = ARENA_ARRAY(&world->arena, struct world_pool, doc_count(pools));
     world->groups = ARENA_ARRAY(&world->arena, struct world_group, doc_count(groups));
-    if (err == ERR_OK) {
-        err = each(world, pools, "pools", read_pool, error);
-    }
+    enum err err = each(world, pools, "pools", read_pool, error);
     if (err == ERR_OK) {
         err = each(world, groups, "instances", read_group, error);
     }
@@ -529,6 +599,51 @@ enum err world_read_scenario(struct world *world, struct error *error)
     if (err == ERR_OK) {
         err = each(world, doc_get(top, "faults"), "faults", read_fault, error);
     }
+    return err;
+}
+
+static enum err read_all(struct world *world, struct error *error)
+{
+    uint64_t duration_ns = 1800 * SIM_S;
+
+    if (world->config.scale < 1) {
+        scale_scenario(world);
+    }
+    enum err err = sim_ec2_new_of(world->top, world->config.seed, world->begin_ns - BEFORE_NS,
+                                  WORLD_BEGIN_WALL_NS - BEFORE_NS, &world->ec2, error);
+    if (err != ERR_OK) {
+        return err;
+    }
+    sim_ec2_advance(world->ec2, world->begin_ns);
+    if (world->config.scale < 1) {
+        hide_surplus(world);
+    }
+    err = read_time(world->top, "duration", &duration_ns, error);
+    if (err == ERR_OK && (duration_ns == 0 || duration_ns > DURATION_MAX_S * SIM_S)) {
+        err = sim_doc_fail(error, doc_get(world->top, "duration"), "duration must be 1s to 192h");
+    }
     world->end_ns = world->begin_ns + duration_ns;
+    if (err == ERR_OK) {
+        err = read_kubernetes(world, doc_get(world->top, "kubernetes"), error);
+    }
+    if (err == ERR_OK) {
+        err = read_rows(world, error);
+    }
+    return err == ERR_OK ? world_check_names(world, error) : err;
+}
+
+enum err world_read_scenario(struct world *world, struct error *error)
+{
+    static const struct doc_limits limits = { .bytes = WORLD_SCENARIO_MAX, .nodes = 8 << 20 };
+
+    enum err err = yaml_parse(&world->arena, world->config.scenario, world->config.name, &limits,
+                              &world->top, error);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = read_all(world, error);
+    if (err != ERR_OK) {
+        (void)error_prefix(error, "%.*s", SLICE_ARG(world->config.name));
+    }
     return err;
 }

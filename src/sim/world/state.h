@@ -3,6 +3,7 @@
  *
  *   world.c     virtual time: whose turn is next
  *   scenario.c  the scenario's keys that are not EC2's
+ *   remarks.c   whether names in it mean something, and what was hardly meant
  *   net.c       requests under way between the controller and the modelled servers
  *   nodes.c     instances, agents, Node objects
  *   pods.c      kubelets: a pod asks for its address, waits, runs, ends
@@ -162,7 +163,7 @@ struct act {
     struct slice name;
     struct slice on; /* pods: the node that they are bound to; empty: the scheduler chooses */
     uint64_t at_ns, every_ns, until_ns, lifetime_ns, over_ns;
-    uint32_t count, from, begun;
+    uint32_t count, from, begun, line;
     bool started;
     uint64_t started_ns;
 };
@@ -207,6 +208,7 @@ enum { WAIT_BUCKETS = 2048 };
 
 struct world {
     struct world_config config;
+    const struct doc *top; /* the scenario */
     struct arena arena, scratch;
     struct sim_ec2 *ec2;
     struct api *api;        /* NULL: no controller in this column */
@@ -284,6 +286,8 @@ struct world {
     struct world_violation *violations;
     uint32_t violation_count;
     struct buf trace;
+    struct slice *remarks; /* on the scenario, for people */
+    uint32_t remark_count, remark_capacity;
 };
 
 /* world.c */
@@ -297,6 +301,11 @@ uint64_t world_draw(const struct world *world, uint64_t who, uint64_t what, uint
 
 /* scenario.c */
 enum err world_read_scenario(struct world *world, struct error *error) ERR_CHECKED;
+
+/* remarks.c */
+/* Demands that name a node, a group, a zone or a workload that is not there. */
+enum err world_check_names(struct world *world, struct error *error) ERR_CHECKED;
+void world_remark_all(struct world *world);
 
 /* net.c */
 void world_net_take(struct world *world, const struct fetch_list *list);
@@ -367,6 +376,8 @@ void world_measure_begin(struct world *world);
 void world_account(struct world *world,
                    uint32_t node); /* before its waiting pods or slots change */
 bool world_helpable(struct world *world, uint32_t node);
+/* Its tags keep pods' addresses out of it, whatever a pool says. */
+bool world_excluded(const struct world *world, uint32_t subnet);
 void world_waited(struct world *world, const struct world_pod *pod);
 void world_sample(struct world *world);
 void world_measure_end(struct world *world);

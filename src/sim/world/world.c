@@ -7,7 +7,7 @@
 
 #include "state.h"
 
-enum { SCENARIO_MAX = 4 << 20, TRACE_MAX = 1 << 20, SAME_TIME_MAX = 200000 };
+enum { TRACE_MAX = 1 << 20, SAME_TIME_MAX = 200000 };
 
 static const char *const column_names[] = { "agent", "headroom", "oracle" };
 
@@ -49,6 +49,12 @@ void world_note(struct world *world, const char *format, ...)
     va_end(args);
     (void)len;
     buf_addf(&world->trace, "%.3fs %s\n", (double)(world->now_ns - world->begin_ns) / 1e9, line);
+}
+
+const struct slice *world_remarks(const struct world *world, uint32_t *ret_count)
+{
+    *ret_count = world->remark_count;
+    return world->remarks;
 }
 
 struct slice world_trace(const struct world *world)
@@ -187,6 +193,7 @@ static void begin(struct world *world)
         world_faults_draw(world);
     }
     world_nodes_begin(world);
+    world_remark_all(world);
     world_demand_begin(world);
     world_faults_begin(world);
     world_measure_begin(world);
@@ -247,6 +254,7 @@ static void free_rows(struct world *world)
     mem_free(world->sample_addresses);
     mem_free(world->sample_free);
     mem_free(world->violations);
+    mem_free(world->remarks);
     mem_free(world->made);
     mem_free(world->leaks);
 }
@@ -471,4 +479,9 @@ uint64_t world_now_ns(const struct world *world)
 uint64_t world_duration_ns(const struct world *world)
 {
     return world->end_ns - world->begin_ns;
+}
+
+struct slice world_description(const struct world *world)
+{
+    return doc_text(doc_get(world->top, "description"));
 }
