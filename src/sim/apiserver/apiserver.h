@@ -21,6 +21,7 @@
 #include <headroom/model.h>
 
 enum { API_NONE = UINT32_MAX, API_WATCHES_MAX = 64, API_TAINTS_MAX = 16, API_CONDITIONS_MAX = 8 };
+enum { API_TEXT_MAX = 4 << 20 }; /* of one object */
 
 enum api_kind {
     API_NODES,
@@ -52,7 +53,7 @@ struct api_taint {
 };
 
 struct api_condition {
-    struct slice type, status, reason, message; /* owned by the node's row: api_own */
+    struct slice type, status, reason, message; /* owned by the node's row */
     uint64_t since_wall_ns, beat_wall_ns;
 };
 
@@ -190,7 +191,18 @@ uint32_t api_object_find(const struct api *api, enum api_kind kind, struct slice
                          struct slice name);
 void api_object_touched(struct api *api, uint32_t row);
 
-/* ---- private to apiserver*.c ---- */
+/* ---- private to src/sim/apiserver ---- */
+
+/* objects.c */
+void api_node_drop(struct api_node *node);
+
+/* watch.c */
+/* The object's bytes are in `body`, from `len` on its row of a Table. */
+void api_log_change(struct api *api, enum api_kind kind, uint32_t row, struct api_look was,
+                    struct api_look is, const struct buf *body, size_t len);
+struct api_query;
+void api_watch_begin(struct api *api, enum api_kind kind, const struct api_selector *selector,
+                     const struct api_query *query, struct slice accept, struct api_response *ret);
 
 /* encode.c: objects, lists and frames as bytes. */
 void api_pod_proto(struct api *api, const struct api_pod *pod, struct buf *out);
