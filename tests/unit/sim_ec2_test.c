@@ -353,14 +353,15 @@ TEST(ec2sim, says_the_line_and_the_field_of_a_wrong_scenario)
         const char *yaml, *says;
     } wrong[] = {
         { "subnets: []", "needs subnets" },
-        { "subnets:\n- {id: subnet-a, cidr: 10.0.0.1/24}", "line 2: cidr must be a CIDR" },
+        { "subnets:\n- {id: subnet-a, cidr: 10.0.0.1/24}",
+          "line 2: cidr: a block of /24 begins at 10.0.0.0" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24, colour: red}", "no field \"colour\"" },
         { "subnets:\n- {id: subnet-a, cidr: 10.9.0.0/24}\nvpc: {id: vpc-1, cidrs: [10.0.0.0/16]}",
           "outside of the VPC" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\n- {id: subnet-b, cidr: 10.0.0.128/25}",
           "overlaps subnet-a" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\ninstances:\n- {subnet: none}",
-          "line 4: no subnet none" },
+          "line 4: there is no subnet none; there are subnet-a" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\ninstances:\n"
           "- {subnet: subnet-a, type: m99.huge}",
           "m99.huge" },
