@@ -277,6 +277,22 @@ TEST(plan_numbers, a_node_is_ahead_that_gets_through_the_time_that_help_takes)
     }
 }
 
+TEST(plan_numbers, an_empty_node_may_get_the_whole_next_wave_one_that_a_quarter_fills_does_not)
+{
+    struct story *s = story_one("m5.large", 9, 200, 200);
+    struct view v;
+
+    s->nodes[0].node.max_pods = 40;
+    story_go(s);
+    story_pods(s, "n1", 9, 0);
+    node_view(s->planner, &s->planner->nodes[0], &v);
+    expect_u64(v.reach, 31);
+    story_pods(s, "n1", 9, 1);
+    node_view(s->planner, &s->planner->nodes[0], &v);
+    expect_u64(v.reach, 25);
+    story_end(s);
+}
+
 TEST(plan_numbers, an_early_eni_carries_what_makes_it_stay)
 {
     struct view v = { .mode = MODE_ENI, .k = 9, .warm_enis = 1, .warm_ips = 4 };

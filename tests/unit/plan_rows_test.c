@@ -97,6 +97,24 @@ TEST(plan_rows, what_is_told_again_and_again_fills_no_memory)
     story_end(s);
 }
 
+/* What was given is found when its time is up, and not put off then. */
+TEST(plan_rows, what_the_agent_gets_later_puts_nothing_off_that_it_has_found)
+{
+    for (uint64_t early_ns = 0; early_ns <= 1; early_ns++) {
+        struct story *s = story_one("t3.medium", 3, 200, 200);
+        story_pods(s, "n1", 0, 0);
+        story_go(s);
+        s->now_ns += 100 * STORY_S;
+        struct node_eni *eni = s->planner->nodes[0].enis;
+        eni->unseen = 2;
+        eni->unseen_ns = s->now_ns + early_ns;
+        story_find_eni(s, "eni-n1-0")->ip_count = 4;
+        story_enis(s, "n1");
+        expect_u64(story_decision(s, "n1").addresses, early_ns > 0 ? 2 : 4);
+        story_end(s);
+    }
+}
+
 TEST(plan_rows, orders_that_have_ended_make_room_for_others)
 {
     struct story *s = story_one("t3.medium", 5, 200, 200);

@@ -47,6 +47,33 @@ TEST(plan_turn, a_foot_in_another_subnet_is_set_while_it_has_two_addresses_for_e
     expect(!gets_a_foothold(0, 1, false));
 }
 
+/* n1's own subnet is empty, it wants nothing yet, and b has so much, eight of them in reserve. */
+static bool gets_a_bare_one(uint32_t b, uint32_t min_ips)
+{
+    struct story *s = story_one("t3.medium", 5, 0, b);
+
+    story_pods(s, "n1", 0, 0);
+    s->pools[0].low = s->pools[0].high = (struct amount){ 0, false };
+    s->pools[0].min_ips_per_node = min_ips;
+    s->holds = true;
+    story_go(s);
+    bool gets = story_count(s, "attach n1 subnet-b ips=0") == 1;
+    story_end(s);
+    return gets;
+}
+
+TEST(plan_turn, a_bare_eni_takes_the_last_address_that_is_not_in_reserve)
+{
+    expect(gets_a_bare_one(8 + 1, 0));
+    expect(!gets_a_bare_one(8, 0));
+}
+
+TEST(plan_turn, a_node_with_its_minimum_gets_its_bare_eni_like_one_without)
+{
+    expect(gets_a_bare_one(200, 5));
+    expect(!gets_a_bare_one(200, 6)); /* but one with the address that is missing */
+}
+
 TEST(plan_turn, of_two_that_run_short_some_day_the_one_with_fewer_spare_addresses_goes_first)
 {
     static const uint32_t holding[][2] = { { 4, 5 }, { 3, 4 }, { 1, 3 } };
