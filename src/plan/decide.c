@@ -138,14 +138,6 @@ static enum plan_decision_kind on_its_way(const struct planner *p, const struct 
     return ledger_active(p, node) ? PLAN_DECISION_Attaching : PLAN_DECISION_Adopting;
 }
 
-/* Pods wait so long for what their agent finds elsewhere. If ours were adopted while all that it
- * wants to have free rests, it would give ours back: pods come for what rests within as long again.
- */
-static uint64_t elsewhere_ns(const struct view *v)
-{
-    return ELSEWHERE_NS << (v->cooling > 0 && v->cooling >= v->warm_ips);
-}
-
 /* It freed the last one soon: what it does not need at once it would free again. */
 static bool hands_back(const struct planner *p, const struct node_row *node, const struct view *v)
 {
@@ -154,7 +146,7 @@ static bool hands_back(const struct planner *p, const struct node_row *node, con
     }
     if (v->waiting > 0 && v->short_now) {
         /* Nor what its agent gets meanwhile: the last address of a subnet, or one that rested. */
-        return v->mode == MODE_IP && p->now_ns - node->waiting_ns < elsewhere_ns(v);
+        return v->mode == MODE_IP && p->now_ns < node_pause_ends_ns(node, v);
     }
     /* Without a warm target it frees an ENI as soon as the pods end that it came for, or that it
      * filled it for: however many addresses the next one brings, these pods come and go. */
@@ -664,8 +656,7 @@ static void decide_served(struct planner *p, uint32_t handle)
     }
     look_after(p, handle, &v);
     if (node->kind == PLAN_DECISION_HandedBack) {
-        uint64_t soon_ns = node->waiting_ns + elsewhere_ns(&v);
-        plan_wake(p, handle, soon_ns > p->now_ns ? soon_ns : node->hand_back_ns);
+        plan_wake(p, handle, node_next_eni_ns(p, node, &v));
         if (v.cooling > 0) { /* the elder ones rest no longer from then on; then none does */
             bool both = p->now_ns - node->cooled_ns < COOLING_NS;
             plan_wake(p, handle, node->cooled_ns + (both ? 1 : 2) * COOLING_NS);

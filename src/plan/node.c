@@ -152,6 +152,31 @@ uint64_t node_stuck_ns(const struct view *v)
     return STUCK_NS << ((v->cooling > 0) + (v->hand_backs > 0));
 }
 
+/* Pods wait so long for what their agent finds elsewhere. If ours were adopted while all that it
+ * wants to have free rests, it would give ours back: pods come for what rests within as long again.
+ */
+static uint64_t elsewhere_ns(const struct view *v)
+{
+    return ELSEWHERE_NS << (v->cooling > 0 && v->cooling >= v->warm_ips);
+}
+
+uint64_t node_pause_ends_ns(const struct node_row *node, const struct view *v)
+{
+    if (v->mode == MODE_IP && v->waiting > 0 && v->short_now) {
+        return sooner(node->waiting_ns + elsewhere_ns(v), node->hand_back_ns);
+    }
+    return node->hand_back_ns;
+}
+
+uint64_t node_next_eni_ns(const struct planner *p, const struct node_row *node,
+                          const struct view *v)
+{
+    uint64_t ends_ns = node_pause_ends_ns(node, v);
+
+    /* What comes ahead of need waits for longer than what waiting pods need. */
+    return ends_ns > p->now_ns ? ends_ns : node->hand_back_ns;
+}
+
 /* An agent with a WARM_IP_TARGET gives surplus back within seconds, one with warm prefixes within
  * half a minute: of an old count only what it wanted to keep is believed. */
 static int32_t believed_avail(const struct planner *p, const struct node_row *node,

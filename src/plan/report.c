@@ -507,7 +507,7 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
             SLICE_ARG(counts));
     case PLAN_DECISION_HandedBack:
         return arena_printf(arena, "the next one may follow %.*s: %.*s",
-                            SLICE_ARG(seconds_left(p, arena, node->hand_back_ns)),
+                            SLICE_ARG(seconds_left(p, arena, node_next_eni_ns(p, node, v))),
                             SLICE_ARG(counts));
     case PLAN_DECISION_NoPool:
     case PLAN_DECISION_Excluded:

@@ -574,6 +574,11 @@ bool node_keeps_early(const struct planner *p, const struct node_row *node, cons
 uint32_t node_cooling(const struct planner *p, const struct node_row *node);
 /* Pods that wait so long although the agent could grow: it is in its pause, or counts deceive. */
 uint64_t node_stuck_ns(const struct view *v);
+/* Until when an agent that has lately freed one of ours is not given what its node needs; and what
+ * is said of one that is not given an ENI: when the next one may come. */
+uint64_t node_pause_ends_ns(const struct node_row *node, const struct view *v);
+uint64_t node_next_eni_ns(const struct planner *p, const struct node_row *node,
+                          const struct view *v);
 /* Of a node whose ENIs are known. */
 uint32_t node_primary_subnet(const struct node_row *node);
 bool node_eligible(const struct planner *p, const struct node_row *node,

@@ -97,6 +97,29 @@ TEST(plan_rows, what_is_told_again_and_again_fills_no_memory)
     story_end(s);
 }
 
+/* Its agent still grows where it is, so that only an ENI ahead of need is thought of. */
+TEST(plan_rows, a_pod_that_has_waited_long_brings_no_eni_ahead_of_need_before_the_pause_is_over)
+{
+    struct story *s = story_one("t3.medium", 3, 200, 200);
+
+    s->agent.warm_ip_target = 1;
+    story_pods(s, "n1", 3, 1);
+    story_go(s);
+    s->deaf = true;
+    s->now_ns += 100 * STORY_S;
+    struct node_row *node = &s->planner->nodes[0];
+    node->hand_back_ns = s->now_ns + 60 * STORY_S;
+    node->waiting_ns = s->now_ns - 50 * STORY_S;
+    struct link *a = &s->planner->pools[0].links[0];
+    a->dying = a->leaving = a->ending = true;
+    plan_dirty(s->planner, 0);
+    struct plan_event tick = { .kind = PLAN_TICK };
+    story_step(s, &tick);
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    expect_contains(story_decision(s, "n1").detail, "the next one may follow in 60 s: ");
+    story_end(s);
+}
+
 /* What was given is found when its time is up, and not put off then. */
 TEST(plan_rows, what_the_agent_gets_later_puts_nothing_off_that_it_has_found)
 {

@@ -423,6 +423,7 @@ TEST(plan_hand_back, an_agent_with_a_warm_ip_target_gets_forty_five_seconds_to_h
 
     story_pods(s, "n1", 5, 1);
     story_is(s, "n1", PLAN_DECISION_HandedBack);
+    expect_contains(story_decision(s, "n1").detail, "the next one may follow in 45 s: ");
     story_wait(s, 43);
     story_saw_nothing(s);
     story_wait(s, 3);
