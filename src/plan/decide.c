@@ -231,8 +231,8 @@ static enum plan_decision_kind enough(const struct planner *p, const struct node
     if (v->avail < (int32_t)v->waiting) {
         return on_its_way(p, node);
     }
-    bool rest = v->cooling > 0 && v->avail - (int32_t)v->cooling < (int32_t)v->waiting;
-    return v->waiting > 0 && rest ? PLAN_DECISION_Cooling : PLAN_DECISION_Enough;
+    bool rest = v->avail - (int32_t)v->cooling < (int32_t)v->waiting;
+    return rest ? PLAN_DECISION_Cooling : PLAN_DECISION_Enough;
 }
 
 static struct plan_want want_of(const struct planner *p, const struct node_row *node,

@@ -329,7 +329,6 @@ void ledger_delete(struct planner *p, struct leftover *leftover)
     struct order *order = new_order(p, ORDER_DELETE, NONE);
 
     order->eni = leftover->eni;
-    order->subnet = leftover->subnet;
     order->urgency = URGENT_REFRESH;
     leftover->ordered = true;
     p->active[URGENT_REFRESH]++;

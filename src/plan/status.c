@@ -446,9 +446,9 @@ static uint64_t hash_states(const struct pool_status *status)
     token_begin(&digest);
     token_number(&digest, (uint64_t)status->observed_generation);
     token_text(&digest, status->uid);
-    /* Ready says what these say; that all is well but for some nodes is a matter of counts. */
+    /* Ready says what these say; that all is well but for some nodes is a matter of counts. No
+     * reason stands for two values. */
     for (uint32_t i = CONDITION_Ready + 1; i < POOL_CONDITIONS; i++) {
-        token_number(&digest, status->conditions[i].value);
         token_text(&digest, slice_of(status->conditions[i].reason));
     }
     for (uint32_t i = 0; i < status->subnet_count; i++) {
