@@ -624,6 +624,22 @@ TEST(plan_edge, counts_the_subnets_that_are_not_healthy)
     story_end(s);
 }
 
+TEST(plan_edge, a_subnet_that_comes_to_fit_in_one_thing_is_taken_with_the_read_that_shows_it)
+{
+    for (int usable = 0; usable <= 1; usable++) {
+        struct story *s = story_needy_held();
+        s->subnets[1].usable = usable;
+        s->subnets[1].route = usable ? ROUTE_PUBLIC : ROUTE_PRIVATE;
+        story_go(s);
+        story_is(s, "n1", PLAN_DECISION_NoHealthySubnet);
+        s->subnets[1].usable = true;
+        s->subnets[1].route = ROUTE_PRIVATE;
+        story_read(s);
+        story_is(s, "n1", PLAN_DECISION_Attaching);
+        story_end(s);
+    }
+}
+
 TEST(plan_edge, a_reservation_keeps_back_only_what_is_free_in_it)
 {
     struct story *s = story_needy_held();

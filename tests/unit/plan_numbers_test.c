@@ -293,6 +293,27 @@ TEST(plan_numbers, an_empty_node_may_get_the_whole_next_wave_one_that_a_quarter_
     story_end(s);
 }
 
+TEST(plan_numbers, pods_come_as_fast_as_lately_or_as_a_wave_and_as_far_as_they_fit)
+{
+    static const struct {
+        float pods_per_s;
+        uint32_t max_pods, ahead;
+    } rows[] = { { 0.0F, 110, 25 },  { 0.2F, 110, 25 }, { 1.0F, 110, 75 },
+                 { 2.0F, 110, 110 }, { 1.0F, 1, 1 },    { 0.0F, 0, 25 } };
+    struct story *s = story_one("m5.large", 9, 200, 200);
+    struct view v;
+
+    story_go(s);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct node_row *node = &s->planner->nodes[0];
+        node->pods_per_s = rows[i].pods_per_s;
+        node->max_pods = rows[i].max_pods;
+        node_view(s->planner, node, &v);
+        expect_u64(v.ahead, rows[i].ahead);
+    }
+    story_end(s);
+}
+
 TEST(plan_numbers, an_early_eni_carries_what_makes_it_stay)
 {
     struct view v = { .mode = MODE_ENI, .k = 9, .warm_enis = 1, .warm_ips = 4 };
