@@ -79,6 +79,9 @@ enum err cli_json_end(struct cli *cli, struct json_out *json, struct error *erro
 /* A JSON text that is there already. */
 enum err cli_add_json(struct cli *cli, struct slice text, struct error *error) ERR_CHECKED;
 
+/* Words on lines of at most 80 columns; those after the first are indented. */
+void cli_wrap(struct slice text, uint32_t indent, struct buf *out);
+
 /* "3m", "2h5m", "41s". */
 struct slice cli_duration(struct arena *arena, uint64_t seconds);
 

@@ -8,8 +8,6 @@
 
 #include "advice.h"
 
-enum { LINE_WIDTH = 80 };
-
 struct line {
     const struct doc *subnet;
     struct slice pool;
@@ -107,26 +105,6 @@ static enum err forecast_json(struct cli *cli, const struct line *lines, uint32_
 
 /* ---- text ---- */
 
-/* Words on lines of at most LINE_WIDTH; those after the first are indented. */
-static void add_wrapped(struct slice text, struct buf *out)
-{
-    size_t column = 0;
-
-    while (text.len > 0) {
-        struct slice word = slice_cut(&text, ' ');
-        if (column > 0 && column + 1 + word.len > LINE_WIDTH) {
-            buf_add_text(out, "\n    ");
-            column = 4;
-        } else if (column > 0) {
-            buf_add_char(out, ' ');
-            column++;
-        }
-        buf_add_slice(out, word);
-        column += word.len;
-    }
-    buf_add_char(out, '\n');
-}
-
 static void add_advice(struct cli *cli, const struct advices *advices)
 {
     if (advices->count > 0) {
@@ -134,10 +112,10 @@ static void add_advice(struct cli *cli, const struct advices *advices)
     }
     for (uint32_t i = 0; i < advices->count; i++) {
         const struct advice *one = &advices->items[i];
-        add_wrapped(arena_printf(&cli->arena, "%c %.*s%spool %.*s: %.*s", one->act ? '!' : '-',
-                                 SLICE_ARG(one->zone), one->zone.len > 0 ? ", " : "",
-                                 SLICE_ARG(one->pool), SLICE_ARG(one->message)),
-                    &cli->out);
+        cli_wrap(arena_printf(&cli->arena, "%c %.*s%spool %.*s: %.*s", one->act ? '!' : '-',
+                              SLICE_ARG(one->zone), one->zone.len > 0 ? ", " : "",
+                              SLICE_ARG(one->pool), SLICE_ARG(one->message)),
+                 4, &cli->out);
     }
 }
 

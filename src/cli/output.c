@@ -1,11 +1,11 @@
 /*
- * output.c - answers for programs: JSON, or the same as YAML.
+ * output.c - answers for programs: JSON, or the same as YAML; and sentences for people.
  *
  * Knows --output. Refuses to know what is said.
  */
 #include "cli.h"
 
-enum { JSON_MAX = 256 << 20, NODES_MAX = 20 << 20 };
+enum { JSON_MAX = 256 << 20, NODES_MAX = 20 << 20, LINE_WIDTH = 80 };
 
 void cli_json_begin(struct cli *cli, struct json_out *json, const char *kind)
 {
@@ -43,4 +43,23 @@ enum err cli_json_end(struct cli *cli, struct json_out *json, struct error *erro
     }
     buf_done(&cli->json);
     return err;
+}
+
+void cli_wrap(struct slice text, uint32_t indent, struct buf *out)
+{
+    size_t column = 0;
+
+    while (text.len > 0) {
+        struct slice word = slice_cut(&text, ' ');
+        if (column > 0 && column + 1 + word.len > LINE_WIDTH) {
+            buf_addf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > 0) {
+            buf_add_char(out, ' ');
+            column++;
+        }
+        buf_add_slice(out, word);
+        column += word.len;
+    }
+    buf_add_char(out, '\n');
 }

@@ -22,84 +22,12 @@ struct options {
     bool faults, help;
 };
 
-static const char *const titles[] = { "agent alone", "with Headroom", "oracle" };
-
 /* Whoever does not read what we say does not miss it. */
 static void say(int fd, struct slice text)
 {
     if (io_write(fd, text, NULL) != ERR_OK) {
         return;
     }
-}
-
-/* ---- how values are shown ---- */
-
-struct slice simulate_duration(struct arena *arena, double seconds)
-{
-    uint64_t whole = (uint64_t)(seconds + 0.5);
-
-    if (seconds < 100) {
-        return arena_printf(arena, "%.1f s", seconds);
-    }
-    if (whole < 7200) {
-        return arena_printf(arena, "%llum %02llus", (unsigned long long)(whole / 60),
-                            (unsigned long long)(whole % 60));
-    }
-    if (whole < 360000) {
-        return arena_printf(arena, "%lluh %02llum", (unsigned long long)(whole / 3600),
-                            (unsigned long long)(whole / 60 % 60));
-    }
-    return arena_printf(arena, "%lluh", (unsigned long long)(whole / 3600));
-}
-
-static struct slice count(struct arena *arena, uint64_t value)
-{
-    return arena_printf(arena, "%llu", (unsigned long long)value);
-}
-
-bool simulate_row(struct arena *arena, const struct simulation *simulation, uint32_t row,
-                  enum world_column column, struct slice *ret_name, struct slice *ret_value)
-{
-    const struct world_result *r = &simulation->columns[column].result;
-    static const char *const names[] = { "pods waited for, all together",
-                                         "of it avoidable",
-                                         "pods started",
-                                         "pods that waited",
-                                         "wait of 99 in 100",
-                                         "longest wait",
-                                         "still waiting at the end",
-                                         "ENIs attached",
-                                         "of them by Headroom",
-                                         "most addresses held",
-                                         "EC2 calls",
-                                         "of them by Headroom",
-                                         "attached and freed within 10 m",
-                                         "instances without an address" };
-
-    if (row >= sizeof(names) / sizeof(names[0])) {
-        return false;
-    }
-    *ret_name = slice_of(names[row]);
-    const double seconds[] = {
-        r->stall_s, r->avoidable_stall_s, 0, 0, r->wait_p99_s, r->wait_max_s
-    };
-    const uint64_t counts[] = { 0,
-                                0,
-                                r->pods_started,
-                                r->pods_waited,
-                                0,
-                                0,
-                                r->waiting,
-                                r->enis_attached,
-                                r->enis_preattached,
-                                r->addresses_held_max,
-                                r->ec2_calls,
-                                r->controller_calls,
-                                r->flaps,
-                                r->launch_failures };
-    bool time = row < 2 || row == 4 || row == 5;
-    *ret_value = time ? simulate_duration(arena, seconds[row]) : count(arena, counts[row]);
-    return true;
 }
 
 static void write_table(struct arena *arena, const struct simulation *simulation, struct buf *out)
@@ -124,6 +52,11 @@ static void write_table(struct arena *arena, const struct simulation *simulation
         }
     }
     table_print(&table, "", out);
+    struct slice verdict = simulate_verdict(arena, simulation);
+    if (verdict.len > 0) {
+        buf_add_char(out, '\n');
+        cli_wrap(verdict, 0, out);
+    }
 }
 
 /* ---- subnets ---- */
@@ -146,7 +79,19 @@ static struct subnet_use use_of(const struct world_series *series, uint32_t subn
     return use;
 }
 
-/* "at the begin, at least, at the end" for each column that was played. */
+static struct slice least_and_end(struct arena *arena, const struct simulated *one, uint32_t subnet)
+{
+    if (!one->there || one->series.count == 0) {
+        return SLICE("-");
+    }
+    struct subnet_use use = use_of(&one->series, subnet);
+    struct slice least = simulate_count(arena, use.least);
+    return use.least == use.end ? least
+                                : arena_printf(arena, "%.*s, %.*s", SLICE_ARG(least),
+                                               SLICE_ARG(simulate_count(arena, use.end)));
+}
+
+/* All columns begin with the same. */
 static void write_subnets(struct arena *arena, const struct simulation *simulation, struct buf *out)
 {
     const struct world_series *any = NULL;
@@ -156,22 +101,18 @@ static void write_subnets(struct arena *arena, const struct simulation *simulati
         const struct simulated *one = &simulation->columns[column];
         any = one->there && one->series.count > 0 ? &one->series : any;
     }
-    table_init(&table, arena, "FREE: BEGIN, LEAST, END|>OF|>AGENT ALONE|>WITH HEADROOM|>ORACLE");
+    table_init(&table, arena, "SUBNET|>TOTAL|>FREE|>AGENT ALONE|>WITH HEADROOM|>ORACLE");
     for (uint32_t i = 0; any && i < any->subnet_count; i++) {
         table_add(&table, any->subnets[i]);
-        table_addf(&table, "%u", any->totals[i]);
+        table_add(&table, simulate_count(arena, any->totals[i]));
+        table_add(&table, simulate_count(arena, use_of(any, i).begin));
         for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
-            const struct simulated *one = &simulation->columns[column];
-            if (!one->there || one->series.count == 0) {
-                table_add(&table, SLICE("-"));
-                continue;
-            }
-            struct subnet_use use = use_of(&one->series, i);
-            table_addf(&table, "%u, %u, %u", use.begin, use.least, use.end);
+            table_add(&table, least_and_end(arena, &simulation->columns[column], i));
         }
     }
     if (!table_empty(&table)) {
-        buf_add_char(out, '\n');
+        buf_add_text(out, "\nFree addresses at the beginning, at least, and at the end where "
+                          "that is more:\n");
         table_print(&table, "", out);
     }
 }
@@ -182,7 +123,7 @@ static void write_violations(const struct simulation *simulation, struct buf *ou
         const struct simulated *one = &simulation->columns[column];
         for (uint32_t i = 0; i < one->violation_count && i < 10; i++) {
             buf_addf(out, "\nbroken at %.3f s, %s: %s", (double)one->violations[i].at_ns / 1e9,
-                     titles[column], one->violations[i].text);
+                     simulate_title(column), one->violations[i].text);
         }
         if (one->violation_count > 10) {
             buf_addf(out, "\n... and %u more", one->violation_count - 10);
@@ -305,7 +246,7 @@ static void show_progress(enum world_column column, double share, bool shown)
         bar[i] = i < (int)(share * BAR + 0.5) ? '#' : '.';
     }
     bar[BAR] = '\0';
-    buf_addf(&out, "\r%-14s [%s] %3d%%", titles[column], bar, (int)(share * 100));
+    buf_addf(&out, "\r%-14s [%s] %3d%%", simulate_title(column), bar, (int)(share * 100));
     say(2, buf_slice(&out));
 }
 

@@ -23,8 +23,14 @@ struct simulation {
     struct simulated columns[WORLD_COLUMNS];
 };
 
-/* "1h 35m", "12.4 s", "0 s" */
+/* ---- in words (simulate_words.c) ---- */
+
+const char *simulate_title(enum world_column column); /* "agent alone" */
+/* "1h 35m", "12.4 s", "0 s"; "12,345" */
 struct slice simulate_duration(struct arena *arena, double seconds);
+struct slice simulate_count(struct arena *arena, uint64_t value);
+/* Whether Headroom helps and what it costs, in words; empty: not both columns were played. */
+struct slice simulate_verdict(struct arena *arena, const struct simulation *simulation);
 /* The rows of the table: what it is called, and its value in a column as people read it. False: no
  * such row. */
 bool simulate_row(struct arena *arena, const struct simulation *simulation, uint32_t row,

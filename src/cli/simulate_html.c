@@ -1,323 +1,176 @@
 /*
- * simulate_html.c - the report as one page: a table and plots in SVG, light or dark as the
- * reader's system is, no script, nothing from outside.
+ * simulate_html.c - the report as one page, light or dark as the reader's system is, nothing from
+ * outside: the verdict, what it rests on at a glance, plots, all numbers.
  *
- * Knows how to draw. Refuses to know what the numbers mean.
+ * Knows the page's parts and their order. Refuses to know how a plot is drawn (simulate_plot.c) and
+ * what the numbers mean.
  */
-#include "simulate.h"
+#include "simulate_plot.h"
 
-enum { WIDTH = 880, LEFT = 56, RIGHT = 22, TOP = 10, BOTTOM = 24, HUES = 8, SHOWN_SUBNETS = 8 };
+enum { SHOWN_SUBNETS = 24, SHOWN_VIOLATIONS = 50 };
 
+/* Blue, vermilion and grey are told apart by people who do not see all colours, and by their
+ * strokes. */
 static const char style[] =
-    ":root{color-scheme:light "
-    "dark;--bg:#fbfbfa;--fg:#23262b;--soft:#6b7178;--line:#e3e4e2;--card:#fff;"
-    "--agent:#c2571a;--headroom:#1f7a5c;--oracle:#7d8590}"
-    "@media(prefers-color-scheme:dark){:root{--bg:#16181b;--fg:#e4e6e8;--soft:#949aa1;--line:#"
-    "2c3035;"
-    "--card:#1c1f23;--agent:#e98a4e;--headroom:#4fbf95;--oracle:#8b939d}}"
+    ":root{color-scheme:light dark;--bg:#f8f8f7;--fg:#1f2328;--soft:#59616a;--line:#e1e3e1;"
+    "--card:#fff;--agent:#b8480f;--headroom:#0a62a8;--oracle:#6b737c}"
+    "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e8ea;--soft:#a2a9b1;"
+    "--line:#30353b;--card:#1b1f23;--agent:#f2955a;--headroom:#67b7f5;--oracle:#98a1aa}}"
+    "*{box-sizing:border-box}"
     "body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}"
-    "main{max-width:928px;margin:0 auto;padding:32px 24px 64px}"
-    "h1{font-size:24px;font-weight:600;margin:0 0 "
-    "4px}h2{font-size:16px;font-weight:600;margin:32px 0 8px}"
-    "p{margin:4px 0;color:var(--soft)}p.lead{color:var(--fg);font-size:17px;margin:16px 0}"
-    "table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);"
-    "border-radius:6px;font-variant-numeric:tabular-nums}"
-    "th,td{padding:6px 14px;text-align:right;border-bottom:1px solid var(--line)}"
-    "th:first-child,td:first-child{text-align:left}tr:last-child td{border-bottom:0}"
-    "th{font-weight:600}td:first-child{color:var(--soft)}"
-    "svg{display:block;width:100%;height:auto;background:var(--card);border:1px solid var(--line);"
-    "border-radius:6px}"
-    "svg text{font:11px system-ui,sans-serif;fill:var(--soft)}"
-    ".grid{stroke:var(--line);stroke-width:1}.plot{fill:none;stroke-width:1.8;stroke-linejoin:"
-    "round}"
-    ".agent{stroke:var(--agent)}.headroom{stroke:var(--headroom)}.oracle{stroke:var(--oracle);"
-    "stroke-dasharray:4 3}"
-    ".key{display:flex;flex-wrap:wrap;gap:4px 18px;margin:6px 0 "
-    "8px;font-size:13px;color:var(--soft)}"
-    ".key i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:6px;"
-    "vertical-align:middle}"
-    "ul{padding-left:20px}li{color:var(--agent)}"
-    /* On a telephone plots are pushed aside rather than made too small to read. */
-    ".wide{overflow-x:auto}"
-    "@media(max-width:640px){main{padding:20px 16px 40px}table{font-size:13px}"
-    "th,td{padding:5px 6px}svg{min-width:720px}}";
+    "main{max-width:1080px;margin:0 auto;padding:32px 24px 64px}"
+    "h1{font-size:22px;font-weight:600;margin:0 0 2px;overflow-wrap:anywhere}"
+    "h2{font-size:17px;font-weight:600;margin:40px 0 4px}"
+    "h3,.card h2{font-size:14px;font-weight:600;margin:0;overflow-wrap:anywhere}"
+    "p{margin:4px 0;color:var(--soft)}"
+    ".lead strong{font-weight:600}.lead{color:var(--fg);font-size:19px;line-height:1.4;margin:20px "
+    "0}"
+    ".notes{margin:12px 0;padding:10px 16px 10px 32px;border-left:3px solid var(--agent);"
+    "background:var(--card);overflow-wrap:anywhere}"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px}"
+    ".card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}"
+    ".bar{display:grid;grid-template-columns:1fr auto;gap:0 8px;margin-top:6px;font-size:13px;"
+    "color:var(--soft)}.bar b{color:var(--fg);font-size:15px;font-variant-numeric:tabular-nums}"
+    ".bar i{grid-column:1/3;height:6px;border-radius:3px;background:var(--c)}"
+    ".agent{--c:var(--agent)}.headroom{--c:var(--headroom)}.oracle{--c:var(--oracle)}"
+    ".key{display:flex;flex-wrap:wrap;gap:2px 18px;margin:2px 0 8px;font-size:13px;"
+    "color:var(--soft)}"
+    ".key i{display:inline-block;width:18px;border-top:3px solid var(--c);margin-right:6px;"
+    "vertical-align:middle}.key .oracle i{border-top-style:dotted}"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:12px}"
+    "figure{margin:0}figcaption{display:flex;justify-content:space-between;gap:12px;"
+    "align-items:baseline;min-height:22px}"
+    ".read{font-size:12px;color:var(--soft);text-align:right;font-variant-numeric:tabular-nums}"
+    ".area{position:relative;height:210px;margin:10px 116px 26px 58px;font-size:12px;"
+    "color:var(--soft);cursor:crosshair;touch-action:pan-y}"
+    ".grid .area{height:110px;margin:8px 12px 24px 50px}"
+    ".area:focus-visible{outline:2px solid var(--headroom);outline-offset:4px}"
+    ".area svg{position:absolute;inset:0;width:100%;height:100%;overflow:visible}"
+    ".area path,.area polyline{fill:none;vector-effect:non-scaling-stroke}"
+    ".area path{stroke:var(--line)}"
+    ".area polyline{stroke:var(--c);stroke-width:2;stroke-linejoin:round}"
+    ".area polyline.oracle{stroke-dasharray:2 4;stroke-linecap:round}"
+    ".area polyline.agent{stroke-width:4}"
+    ".area span{position:absolute;white-space:nowrap;line-height:1}"
+    ".y{right:100%;margin-right:8px;transform:translateY(-50%)}"
+    ".x{top:100%;margin-top:8px;transform:translateX(-50%)}"
+    ".end{left:100%;margin-left:8px;transform:translateY(-50%);color:var(--c)}"
+    ".at{top:0;bottom:0;width:0;border-left:1px solid var(--fg);display:none}"
+    ".note{font-size:12px;margin:-2px 0 0 58px}"
+    "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
+    "th,td{padding:5px 0 5px 16px;text-align:right;border-bottom:1px solid var(--line)}"
+    "th:first-child,td:first-child{text-align:left;padding-left:0}"
+    "tr:last-child>*{border-bottom:0}td{white-space:nowrap}th{font-weight:600}tbody "
+    "th{font-weight:400;"
+    "color:var(--soft)}tbody th.sub{padding-left:16px}.wide{overflow-x:auto}"
+    "@media(max-width:640px){main{padding:20px 14px 40px}.lead{font-size:17px}"
+    "table{font-size:13px}th,td{padding-left:8px}.area{margin-right:14px;height:180px}"
+    ".area .end,.area .odd{display:none}.grid{grid-template-columns:1fr}figcaption{display:block}"
+    ".read{text-align:left;min-height:18px}}";
 
-/* Told apart also by people who do not see all colours: Okabe and Ito's set, the yellow darkened.
- * */
-static const char *const hues[HUES] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                        "#56b4e9", "#e69f00", "#b8a000", "#7f7f7f" };
+/* Where the pointer or the arrow keys are in a plot, its values are read out. The curves' points
+ * are seconds and values, so nothing else is needed. */
+static const char script[] =
+    "for(const area of document.querySelectorAll('.area')){"
+    "const read=area.closest('figure').querySelector('.read'),mark=area.querySelector('.at'),"
+    "end=+area.dataset.end,top=+area.dataset.top;"
+    "const "
+    "rest=read.textContent,lines=[...area.querySelectorAll('polyline')].map(l=>({name:l.dataset."
+    "name,"
+    "points:l.getAttribute('points').trim().split(' ').map(p=>p.split(',').map(Number))}));"
+    "let at=null;"
+    "const value=(p,t)=>{let a=0,b=p.length-1;while(b-a>1){const m=a+b>>1;p[m][0]<=t?a=m:b=m}"
+    "const f=p[b][0]>p[a][0]?Math.min(1,Math.max(0,(t-p[a][0])/(p[b][0]-p[a][0]))):0;"
+    "return Math.round(top-(p[a][1]+f*(p[b][1]-p[a][1])))};"
+    "const time=s=>{s=Math.round(s);const h=Math.floor(s/3600),m=Math.floor(s/60)%60,"
+    "r=s%60;return h?h+'h '+m+'m':m?m+'m '+r+'s':r+'s'};"
+    "const show=t=>{at=t;if(t===null){mark.style.display='none';read.textContent=rest;return}"
+    "at=Math.min(end,Math.max(0,t));mark.style.display='block';mark.style.left=at/end*100+'%';"
+    "read.textContent=time(at)+': '+lines.map(l=>l.name+' '+"
+    "value(l.points,at).toLocaleString('en-US')).join(' \\u00b7 ');"
+    "area.setAttribute('aria-valuenow',Math.round(at));"
+    "area.setAttribute('aria-valuetext',read.textContent)};"
+    "area.setAttribute('role','slider');area.tabIndex=0;"
+    "area.setAttribute('aria-valuemin',0);area.setAttribute('aria-valuemax',Math.round(end));"
+    "area.setAttribute('aria-valuenow',0);"
+    "area.addEventListener('pointermove',e=>{const r=area.getBoundingClientRect();"
+    "show((e.clientX-r.left)/r.width*end)});"
+    "area.addEventListener('pointerleave',()=>show(null));"
+    "area.addEventListener('focus',()=>area.matches(':focus-visible')&&show(at===null?end:at));"
+    "area.addEventListener('blur',()=>show(null));"
+    "area.addEventListener('keydown',e=>{const step=end/(e.shiftKey?10:100),"
+    "to={ArrowLeft:at-step,ArrowRight:at+step,Home:0,End:end}[e.key];"
+    "if(to!==undefined){e.preventDefault();show(to)}})}";
 
-static const char *const titles[] = { "agent alone", "with Headroom", "oracle" };
+/* ---- at a glance ---- */
 
-static const char *const subnet_titles[] = {
-    "Free addresses by subnet, agent alone",
-    "Free addresses by subnet, with Headroom",
-    "Free addresses by subnet, oracle",
+struct measure {
+    double value;
+    struct slice text;
 };
 
-static void text(struct buf *out, struct slice s)
+static void tile(const struct simulation *simulation, const char *title,
+                 const struct measure measures[WORLD_COLUMNS], struct buf *out)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        switch (s.data[i]) {
-        case '&':
-            buf_add_text(out, "&amp;");
-            break;
-        case '<':
-            buf_add_text(out, "&lt;");
-            break;
-        case '"':
-            buf_add_text(out, "&quot;");
-            break;
-        default:
-            buf_add_char(out, s.data[i]);
-        }
+    double most = 0;
+
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        most = measures[column].value > most ? measures[column].value : most;
     }
-}
-
-/* ---- plots ---- */
-
-struct plot {
-    struct buf *out;
-    uint32_t height;
-    uint64_t end_ns;
-    double top; /* value at the upper edge */
-};
-
-/* 1, 2 or 5 times a power of ten, so that at most five lines fit. */
-static double step_of(double top)
-{
-    double step = 1;
-
-    for (uint32_t i = 0; top / step > 5; i++) {
-        step *= i % 3 == 1 ? 2.5 : 2;
-    }
-    return step;
-}
-
-static double x_of(const struct plot *plot, uint64_t at_ns)
-{
-    return LEFT + (double)(WIDTH - LEFT - RIGHT) * (double)at_ns / (double)plot->end_ns;
-}
-
-static double y_of(const struct plot *plot, double value)
-{
-    return TOP + (double)(plot->height - TOP - BOTTOM) * (1 - value / plot->top);
-}
-
-static void time_mark(struct buf *out, uint64_t at_s)
-{
-    if (at_s % 3600 == 0 && at_s > 0) {
-        buf_addf(out, "%lluh", (unsigned long long)(at_s / 3600));
-    } else if (at_s % 60 == 0) {
-        buf_addf(out, "%llum", (unsigned long long)(at_s / 60));
-    } else {
-        buf_addf(out, "%llus", (unsigned long long)at_s);
-    }
-}
-
-static uint64_t time_step_s(uint64_t end_s)
-{
-    static const uint64_t steps[] = { 10,   30,   60,   120,   300,   600,
-                                      1800, 3600, 7200, 10800, 21600, 43200 };
-
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        if (end_s / steps[i] <= 10) {
-            return steps[i];
-        }
-    }
-    return 86400;
-}
-
-static void begin_plot(struct plot *plot, const char *label)
-{
-    uint64_t end_s = plot->end_ns / 1000000000, step_s = time_step_s(end_s);
-    double step = step_of(plot->top);
-
-    buf_addf(plot->out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">",
-             label);
-    buf_addf(plot->out, "<svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"%s\">", WIDTH,
-             plot->height, label);
-    for (double value = 0; value <= plot->top; value += step) {
-        double y = y_of(plot, value);
-        buf_addf(plot->out,
-                 "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
-                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>",
-                 LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4, value);
-    }
-    for (uint64_t at_s = 0; at_s <= end_s; at_s += step_s) {
-        buf_addf(plot->out, "<text x=\"%.1f\" y=\"%u\" text-anchor=\"middle\">",
-                 x_of(plot, at_s * 1000000000), plot->height - 8);
-        time_mark(plot->out, at_s);
-        buf_add_text(plot->out, "</text>");
-    }
-}
-
-/* Every `stride`-th value from `values` on; points on a straight run are left out. */
-static void line(const struct plot *plot, const struct world_series *series, const uint32_t *values,
-                 uint32_t stride, const char *class, const char *colour)
-{
-    buf_addf(plot->out, "<polyline class=\"plot %s\" stroke=\"%s\" points=\"", class, colour);
-    for (uint32_t i = 0; i < series->count; i++) {
-        bool same_before = i > 0 && values[i * stride] == values[(i - 1) * stride];
-        bool same_after = i + 1 < series->count && values[i * stride] == values[(i + 1) * stride];
-        if (!same_before || !same_after) {
-            buf_addf(plot->out, "%.1f,%.1f ", x_of(plot, series->at_ns[i]),
-                     y_of(plot, values[i * stride]));
-        }
-    }
-    buf_add_text(plot->out, "\"/>");
-}
-
-static double most(const uint32_t *values, uint32_t count)
-{
-    uint32_t top = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        top = values[i] > top ? values[i] : top;
-    }
-    return top;
-}
-
-static void key(const struct simulation *simulation, struct buf *out)
-{
-    buf_add_text(out, "<div class=\"key\">");
+    buf_addf(out, "<div class=\"card\"><h2>%s</h2>", title);
     for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
         if (simulation->columns[column].there) {
-            buf_addf(out, "<span><i style=\"background:var(--%s)\"></i>%s</span>",
-                     world_column_name(column), titles[column]);
+            buf_addf(out,
+                     "<div class=\"bar %s\"><span>%s</span><b>%.*s</b>"
+                     "<i style=\"width:%.1f%%\"></i></div>",
+                     world_column_name(column), simulate_title(column),
+                     SLICE_ARG(measures[column].text),
+                     most > 0 ? measures[column].value / most * 100 : 0);
         }
     }
     buf_add_text(out, "</div>");
 }
 
-enum what { WAITING, ENIS, ADDRESSES };
-
-static const uint32_t *values_of(const struct world_series *series, enum what what)
+static void tiles(struct arena *arena, const struct simulation *simulation, struct buf *out)
 {
-    return what == WAITING ? series->waiting : what == ENIS ? series->enis : series->addresses;
-}
+    struct measure stall[WORLD_COLUMNS], longest[WORLD_COLUMNS];
+    struct measure held[WORLD_COLUMNS], calls[WORLD_COLUMNS];
 
-static void compare(const struct simulation *simulation, enum what what, const char *title,
-                    struct buf *out)
-{
-    struct plot plot = { out, 200, simulation->duration_ns, 4 };
-
-    buf_addf(out, "<h2>%s</h2>", title);
-    key(simulation, out);
     for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
-        const struct world_series *series = &simulation->columns[column].series;
-        double top = most(values_of(series, what), series->count) * 1.06;
-        plot.top = top > plot.top ? top : plot.top;
+        const struct world_result *r = &simulation->columns[column].result;
+        stall[column] = (struct measure){ r->stall_s, simulate_duration(arena, r->stall_s) };
+        longest[column] = (struct measure){ r->wait_max_s,
+                                            simulate_duration(arena, r->wait_max_s) };
+        held[column] = (struct measure){ r->addresses_held_max,
+                                         simulate_count(arena, r->addresses_held_max) };
+        calls[column] = (struct measure){ (double)r->ec2_calls,
+                                          simulate_count(arena, r->ec2_calls) };
     }
-    begin_plot(&plot, title);
-    for (enum world_column column = WORLD_COLUMNS; column > 0; column--) {
-        const struct simulated *one = &simulation->columns[column - 1];
-        if (one->there) {
-            line(&plot, &one->series, values_of(&one->series, what), 1,
-                 world_column_name(column - 1), "none");
-        }
-    }
-    buf_add_text(out, "</svg></div>");
-}
-
-/* The smallest share of the subnet's addresses that was ever free. */
-static double least_share(const struct world_series *series, uint32_t subnet)
-{
-    uint32_t least = UINT32_MAX;
-
-    for (uint32_t i = 0; i < series->count; i++) {
-        uint32_t free = series->free[i * series->subnet_count + subnet];
-        least = free < least ? free : least;
-    }
-    return (double)least / (double)(series->totals[subnet] + 1);
-}
-
-/* The subnets that came closest to their end, in the scenario's order. */
-static uint32_t choose_subnets(struct arena *arena, const struct world_series *series,
-                               uint32_t chosen[SHOWN_SUBNETS])
-{
-    bool *taken = ARENA_ARRAY(arena, bool, series->subnet_count);
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < SHOWN_SUBNETS && i < series->subnet_count; i++) {
-        uint32_t best = UINT32_MAX;
-        for (uint32_t subnet = 0; subnet < series->subnet_count; subnet++) {
-            if (!taken[subnet] &&
-                (best == UINT32_MAX || least_share(series, subnet) < least_share(series, best))) {
-                best = subnet;
-            }
-        }
-        taken[best] = true;
-    }
-    for (uint32_t subnet = 0; subnet < series->subnet_count; subnet++) {
-        if (taken[subnet]) {
-            chosen[count++] = subnet;
-        }
-    }
-    return count;
-}
-
-static void subnets(const struct simulation *simulation, enum world_column column,
-                    const uint32_t *chosen, uint32_t count, struct buf *out)
-{
-    const struct world_series *series = &simulation->columns[column].series;
-    struct plot plot = { out, 200, simulation->duration_ns, 4 };
-
-    buf_addf(out, "<h2>%s</h2><div class=\"key\">", subnet_titles[column]);
-    for (uint32_t i = 0; i < count; i++) {
-        buf_addf(out, "<span><i style=\"background:%s\"></i>", hues[i % HUES]);
-        text(out, series->subnets[chosen[i]]);
-        buf_add_text(out, "</span>");
-        for (uint32_t j = 0; j < series->count; j++) {
-            double free = series->free[j * series->subnet_count + chosen[i]] * 1.06;
-            plot.top = free > plot.top ? free : plot.top;
-        }
-    }
+    buf_add_text(out, "<div class=\"tiles\">");
+    tile(simulation, "Waiting, all pods together", stall, out);
+    tile(simulation, "Longest wait of a pod", longest, out);
+    tile(simulation, "Cost: most addresses held", held, out);
+    tile(simulation, "Cost: EC2 calls", calls, out);
     buf_add_text(out, "</div>");
-    begin_plot(&plot, subnet_titles[column]);
-    for (uint32_t i = 0; i < count; i++) {
-        line(&plot, series, series->free + chosen[i], series->subnet_count, "subnet",
-             hues[i % HUES]);
-    }
-    buf_add_text(out, "</svg></div>");
 }
 
-/* ---- the page ---- */
-
-static void verdict(struct arena *arena, const struct simulation *simulation, struct buf *out)
-{
-    const struct world_result *agent = &simulation->columns[WORLD_AGENT].result;
-    const struct world_result *headroom = &simulation->columns[WORLD_HEADROOM].result;
-
-    if (!simulation->columns[WORLD_AGENT].there || !simulation->columns[WORLD_HEADROOM].there) {
-        return;
-    }
-    buf_addf(
-        out,
-        "<p class=\"lead\">Pods waited for addresses for <b>%.*s</b> in all with the agents alone, "
-        "<b>%.*s</b> with Headroom; of it <b>%.*s</b> and <b>%.*s</b> while their zone had an "
-        "address "
-        "that they could have had.</p>",
-        SLICE_ARG(simulate_duration(arena, agent->stall_s)),
-        SLICE_ARG(simulate_duration(arena, headroom->stall_s)),
-        SLICE_ARG(simulate_duration(arena, agent->avoidable_stall_s)),
-        SLICE_ARG(simulate_duration(arena, headroom->avoidable_stall_s)));
-}
+/* ---- all numbers ---- */
 
 static void table(struct arena *arena, const struct simulation *simulation, struct buf *out)
 {
     struct slice name, value;
 
-    buf_add_text(out, "<table><thead><tr><td></td>");
+    buf_add_text(out, "<h2>All numbers</h2><div class=\"wide card\" tabindex=\"0\" role=\"region\" "
+                      "aria-label=\"All numbers\"><table><thead><tr><td></td>");
     for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
-        buf_addf(out, "<th>%s</th>", titles[column]);
+        buf_addf(out, "<th scope=\"col\">%s</th>", simulate_title(column));
     }
     buf_add_text(out, "</tr></thead><tbody>");
     for (uint32_t row = 0; simulate_row(arena, simulation, row, WORLD_AGENT, &name, &value);
          row++) {
-        buf_add_text(out, "<tr><td>");
-        text(out, name);
-        buf_add_text(out, "</td>");
+        buf_addf(out, "<tr><th scope=\"row\"%s>%.*s</th>",
+                 slice_starts(name, SLICE(" ")) ? " class=\"sub\"" : "",
+                 SLICE_ARG(slice_trim(name)));
         for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
             (void)simulate_row(arena, simulation, row, column, &name, &value);
             buf_addf(out, "<td>%.*s</td>",
@@ -325,53 +178,211 @@ static void table(struct arena *arena, const struct simulation *simulation, stru
         }
         buf_add_text(out, "</tr>");
     }
-    buf_add_text(out, "</tbody></table>");
+    buf_add_text(out, "</tbody></table></div>");
 }
 
-static void violations(const struct simulation *simulation, struct buf *out)
+static void list(const char *title, const struct slice *items, uint32_t count, struct buf *out)
 {
-    const struct simulated *one = &simulation->columns[WORLD_HEADROOM];
-
-    if (one->violation_count == 0) {
+    if (count == 0) {
         return;
     }
-    buf_add_text(out, "<h2>Broken invariants</h2><ul>");
-    for (uint32_t i = 0; i < one->violation_count && i < 50; i++) {
-        buf_addf(out, "<li>%.1f s: ", (double)one->violations[i].at_ns / 1e9);
-        text(out, slice_of(one->violations[i].text));
+    buf_addf(out, "<ul class=\"notes\" aria-label=\"%s\">", title);
+    for (uint32_t i = 0; i < count; i++) {
+        buf_add_text(out, "<li>");
+        plot_text(out, items[i]);
         buf_add_text(out, "</li>");
     }
     buf_add_text(out, "</ul>");
 }
 
-void simulate_html(struct arena *arena, const struct simulation *simulation, struct buf *out)
+static void violations(struct arena *arena, const struct simulation *simulation, struct buf *out)
 {
-    uint32_t chosen[SHOWN_SUBNETS] = { 0 }, count = 0;
+    const struct simulated *one = &simulation->columns[WORLD_HEADROOM];
+    struct slice items[SHOWN_VIOLATIONS];
+    uint32_t count = 0;
 
+    for (; count < one->violation_count && count < SHOWN_VIOLATIONS; count++) {
+        items[count] = arena_printf(arena, "%.1f s: %s", (double)one->violations[count].at_ns / 1e9,
+                                    one->violations[count].text);
+    }
+    if (count > 0) {
+        buf_add_text(out, "<h2>Broken invariants: a bug in Headroom, please report it</h2>");
+    }
+    list("Broken invariants", items, count, out);
+}
+
+/* ---- plots ---- */
+
+static void key(const struct simulation *simulation, enum world_column last, struct buf *out)
+{
+    buf_add_text(out, "<div class=\"key\">");
+    for (enum world_column column = 0; column <= last; column++) {
+        if (simulation->columns[column].there) {
+            buf_addf(out, "<span class=\"%s\"><i></i>%s</span>", world_column_name(column),
+                     simulate_title(column));
+        }
+    }
+    buf_add_text(out, "</div>");
+}
+
+enum what { WAITING, ENIS, ADDRESSES };
+
+static void compare(struct arena *arena, const struct simulation *simulation, enum what what,
+                    const char *title, struct buf *out)
+{
+    struct plot plot;
+
+    plot_init(&plot, arena, simulation->duration_ns, true);
+    for (enum world_column column = 0; column < WORLD_COLUMNS; column++) {
+        const struct simulated *one = &simulation->columns[column];
+        const struct world_series *series = &one->series;
+        if (one->there) {
+            plot_add(&plot, series, column,
+                     what == WAITING ? series->waiting
+                     : what == ENIS  ? series->enis
+                                     : series->addresses,
+                     1);
+        }
+    }
+    buf_addf(out, "<h2>%s</h2>", title);
+    key(simulation, WORLD_ORACLE, out);
+    buf_add_text(out, "<figure class=\"card\"><figcaption><span></span>"
+                      "<span class=\"read\"></span></figcaption>");
+    plot_write(&plot, slice_of(title), out);
+    buf_add_text(out, "<p class=\"note\">virtual time since the beginning</p></figure>");
+}
+
+/* The smallest share of the subnet's addresses that was ever free, but for the oracle. */
+static double least_share(const struct simulation *simulation, uint32_t subnet)
+{
+    double least = 2;
+
+    for (enum world_column column = 0; column < WORLD_ORACLE; column++) {
+        const struct world_series *series = &simulation->columns[column].series;
+        for (uint32_t i = 0; simulation->columns[column].there && i < series->count; i++) {
+            double share = (double)series->free[i * series->subnet_count + subnet] /
+                           (double)(series->totals[subnet] + 1);
+            least = share < least ? share : least;
+        }
+    }
+    return least;
+}
+
+/* The subnets that came closest to their end, in the scenario's order. */
+static bool *choose_subnets(struct arena *arena, const struct simulation *simulation,
+                            uint32_t count)
+{
+    bool *taken = ARENA_ARRAY(arena, bool, count);
+    double *shares = ARENA_ARRAY(arena, double, count);
+
+    for (uint32_t subnet = 0; subnet < count; subnet++) {
+        shares[subnet] = least_share(simulation, subnet);
+    }
+    for (uint32_t i = 0; i < SHOWN_SUBNETS && i < count; i++) {
+        uint32_t best = UINT32_MAX;
+        for (uint32_t subnet = 0; subnet < count; subnet++) {
+            if (!taken[subnet] && (best == UINT32_MAX || shares[subnet] < shares[best])) {
+                best = subnet;
+            }
+        }
+        taken[best] = true;
+    }
+    return taken;
+}
+
+static void subnet(struct arena *arena, const struct simulation *simulation, uint32_t row,
+                   struct slice name, uint32_t total, struct buf *out)
+{
+    struct plot plot;
+
+    plot_init(&plot, arena, simulation->duration_ns, false);
+    for (enum world_column column = 0; column < WORLD_ORACLE; column++) {
+        const struct world_series *series = &simulation->columns[column].series;
+        if (simulation->columns[column].there) {
+            plot_add(&plot, series, column, series->free + row, series->subnet_count);
+        }
+    }
+    buf_add_text(out, "<figure class=\"card\"><figcaption><h3>");
+    plot_text(out, name);
+    buf_add_text(out, "</h3></figcaption>");
+    plot_write(&plot, arena_printf(arena, "Free addresses of %.*s", SLICE_ARG(name)), out);
+    buf_addf(out, "<p class=\"read\">of %.*s addresses</p></figure>",
+             SLICE_ARG(simulate_count(arena, total)));
+}
+
+static void subnets(struct arena *arena, const struct simulation *simulation, struct buf *out)
+{
+    const struct simulated *agent = &simulation->columns[WORLD_AGENT];
+    const struct simulated *any = agent->there ? agent : &simulation->columns[WORLD_HEADROOM];
+    const struct world_series *series = &any->series;
+
+    if (!any->there || series->subnet_count == 0) {
+        return;
+    }
+    bool *taken = choose_subnets(arena, simulation, series->subnet_count);
+    buf_add_text(out, "<h2>Free addresses of each subnet</h2>");
+    key(simulation, WORLD_HEADROOM, out);
+    buf_add_text(out, "<p>Each plot has a scale of its own.");
+    if (series->subnet_count > SHOWN_SUBNETS) {
+        buf_addf(out, " Shown are the %d of %u that came closest to their end.", SHOWN_SUBNETS,
+                 series->subnet_count);
+    }
+    buf_add_text(out, "</p><div class=\"grid\">");
+    for (uint32_t i = 0; i < series->subnet_count; i++) {
+        if (taken[i]) {
+            subnet(arena, simulation, i, series->subnets[i], series->totals[i], out);
+        }
+    }
+    buf_add_text(out, "</div>");
+}
+
+/* ---- the page ---- */
+
+static void head(struct arena *arena, const struct simulation *simulation, struct buf *out)
+{
     buf_add_text(out, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
-    text(out, simulation->name);
+    plot_text(out, simulation->description.len > 0 ? simulation->description : simulation->name);
     buf_addf(out,
              "</title><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
              "<style>%s</style></head><body><main><h1>",
              style);
-    text(out, simulation->description.len > 0 ? simulation->description : simulation->name);
+    plot_text(out, simulation->description.len > 0 ? simulation->description : simulation->name);
     buf_add_text(out, "</h1><p>");
-    text(out, simulation->name);
-    buf_addf(out, ", %.*s of virtual time, seed %llu, scale %g</p>",
+    plot_text(out, simulation->name);
+    buf_addf(out, ", %.*s of virtual time, seed %llu",
              SLICE_ARG(simulate_duration(arena, (double)simulation->duration_ns / 1e9)),
-             (unsigned long long)simulation->seed, simulation->scale);
-    verdict(arena, simulation, out);
-    table(arena, simulation, out);
-    violations(simulation, out);
-    compare(simulation, WAITING, "Pods that wait for an address", out);
-    for (enum world_column column = 0; column < WORLD_ORACLE; column++) {
-        if (simulation->columns[column].there) {
-            count = count ? count
-                          : choose_subnets(arena, &simulation->columns[column].series, chosen);
-            subnets(simulation, column, chosen, count, out);
-        }
+             (unsigned long long)simulation->seed);
+    if (simulation->scale < 1) {
+        buf_addf(out, ", scale %g", simulation->scale);
     }
-    compare(simulation, ENIS, "Attached ENIs", out);
-    compare(simulation, ADDRESSES, "Addresses held by the cluster", out);
-    buf_add_text(out, "</main></body></html>\n");
+    buf_add_text(out, "</p>");
+}
+
+void simulate_html(struct arena *arena, const struct simulation *simulation, struct buf *out)
+{
+    struct slice verdict = simulate_verdict(arena, simulation);
+
+    head(arena, simulation, out);
+    if (verdict.len > 0) {
+        size_t first = 0; /* what it is all about stands in the first sentence */
+        while (first + 1 < verdict.len &&
+               !(verdict.data[first] == '.' && verdict.data[first + 1] == ' ')) {
+            first++;
+        }
+        buf_addf(out, "<p class=\"lead\"><strong>%.*s.</strong>%.*s</p>", (int)first, verdict.data,
+                 (int)(verdict.len - first - 1), verdict.data + first + 1);
+    }
+    list("Notes on the scenario", simulation->remarks, simulation->remark_count, out);
+    tiles(arena, simulation, out);
+    violations(arena, simulation, out);
+    compare(arena, simulation, WAITING, "Pods that wait for an address", out);
+    subnets(arena, simulation, out);
+    compare(arena, simulation, ENIS, "Attached ENIs", out);
+    compare(arena, simulation, ADDRESSES, "Addresses held by the cluster", out);
+    table(arena, simulation, out);
+    buf_add_text(out, "<p>Agent alone: the nodes' agents as they are. With Headroom: and the "
+                      "controller. Oracle: a pod that is refused gets an address at once wherever "
+                      "one is to be had; no controller can do better. A wait is avoidable while "
+                      "a subnet that the pod's node may use has an address for it.</p>");
+    buf_addf(out, "</main><script>%s</script></body></html>\n", script);
 }

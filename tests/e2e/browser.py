@@ -98,7 +98,7 @@ class Page:
         self.wait("document.querySelector('#link').textContent.trim() === 'live'")
 
     def key(self, name, text=""):
-        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40, "ArrowRight": 39, "End": 35}
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "End": 35}
         common = {"key": name, "code": "Space" if name == " " else name, "windowsVirtualKeyCode": codes[name]}
         text = {"Enter": "\r", " ": " "}.get(name, text)
         self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **common)

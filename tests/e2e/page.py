@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -153,7 +154,7 @@ def accessible(port, url):
 
 
 def report(port, _url, path):
-    """What `headroom simulate --html` writes, on a desk and on a telephone."""
+    """What `headroom simulate --html` writes, on a desk and on a telephone: plots whose labels are to be read, by everybody."""
     for scheme, width in (("light", 1280), ("dark", 390)):
         with browser.Page(port, width) as page:
             page.colours(scheme)
@@ -161,6 +162,28 @@ def report(port, _url, path):
             must(page.js("document.querySelectorAll('svg').length") >= 4, "there are no plots")
             must(page.js("document.documentElement.scrollWidth <= innerWidth"), "at", width, "px the report is wider than the screen")
             axe_violations(page, scheme)
+            must(not [u for u in page.requested() if not u.startswith("file:")], "it asks for something:", page.requested())
+            must(not page.complaints(), "Chromium complains:", json.dumps(page.complaints())[:2000])
+            # No label lies on another one, or outside of the page.
+            boxes = page.js("[...document.querySelectorAll('.area')].flatMap((a, n) => [...a.querySelectorAll('.x,.y,.end')].map((s) => [n, s.textContent, "
+                            "s.getBoundingClientRect()]).filter((b) => b[2].width > 0).map((b) => [b[0], b[1], b[2].left, b[2].right, b[2].top, b[2].bottom]))")
+            for i, (plot, text, left, right, top, bottom) in enumerate(boxes):
+                must(left >= 0 and right <= width, "at", width, "px", text, "is cut off")
+                for other in boxes[i + 1:]:
+                    apart = other[0] != plot or right <= other[2] or other[3] <= left or bottom <= other[4] + 3 or other[5] <= top + 3
+                    must(apart, "at", width, "px", text, "lies on", other[1])
+            # What the curves say at a moment, by pointer and by keys, is what they are drawn from.
+            page.js("document.querySelector('.area').focus()")
+            for key in ("End", "ArrowLeft", "ArrowRight"):
+                page.key(key)
+            said = page.js("document.querySelector('.area').getAttribute('aria-valuetext')")
+            must(said == page.js("document.querySelector('.read').textContent") and "agent alone" in said, "keys read out", said)
+            box = page.js("(() => { const r = document.querySelector('.grid .area').getBoundingClientRect(); scrollTo(0, r.top); "
+                          "const t = document.querySelector('.grid .area').getBoundingClientRect(); return [t.left, t.top, t.width, t.height]; })()")
+            before = page.js("document.querySelector('.grid .read').textContent")
+            page.ask("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + 0.5, y=box[1] + box[3] / 2)
+            said = page.js("document.querySelector('.grid .read').textContent")
+            must(re.match(r"\d+s: agent alone [\d,]+ · with Headroom [\d,]+$", said) and said != before, "the pointer near the beginning reads out", said)
 
 
 def keyboard(port, url):
