@@ -409,7 +409,7 @@ static uint64_t priority(const struct planner *p, const struct node_row *node, c
     uint64_t stall_s = node->stall_in_s;
 
     if (node->urgency == URGENT_WAITING) {
-        return node->waiting_ns != 0 ? node->waiting_ns : node->need_ns;
+        return node_short_since_ns(node);
     }
     if (stall_s == FORECAST_NEVER_S) {
         stall_s = 3600 + (v->left > 0 ? (uint32_t)v->left : 0); /* fewer spare addresses, sooner */
@@ -521,9 +521,6 @@ static void want_it(struct planner *p, uint32_t handle, const struct view *v,
     struct node_row *node = &p->nodes[handle];
     struct choice choice;
 
-    if (node->need_ns == 0) {
-        node->need_ns = p->now_ns;
-    }
     node->urgency = (uint8_t)want->urgency;
     subnet_watch_size(p, node->zone, want->slots + 1);
     if (!place(p, handle, v, want, &choice)) {
@@ -642,7 +639,6 @@ static void decide_served(struct planner *p, uint32_t handle)
     struct plan_want want = want_of(p, node, &v);
     node->want = (uint8_t)want.want;
     if (want.want == WANT_NOTHING) {
-        node->need_ns = v.coming_enis > 0 ? node->need_ns : 0;
         decide_kind(p, node, want.kind);
         const struct order *order = ledger_active(p, node);
         if (order) {
@@ -674,7 +670,6 @@ static void decide_unserved(struct planner *p, uint32_t handle, enum plan_decisi
 {
     struct node_row *node = &p->nodes[handle];
 
-    node->need_ns = 0;
     node->stall_in_s = FORECAST_NEVER_S;
     node->low = node->can_grow = false;
     count_waiting(p, node, false);

@@ -211,8 +211,8 @@ static void set_tags(struct planner *p, const struct order *order, struct eni_in
 static uint32_t rank_of(const struct planner *p, const struct order *order)
 {
     const struct node_row *node = &p->nodes[order->node];
-    uint64_t since_ns = node->waiting_ns != 0 ? node->waiting_ns : node->need_ns;
-    return order->urgency == URGENT_WAITING ? (uint32_t)(since_ns / SECOND_NS) : node->stall_in_s;
+    return order->urgency == URGENT_WAITING ? (uint32_t)(node_short_since_ns(node) / SECOND_NS)
+                                            : node->stall_in_s;
 }
 
 void ledger_send_attach(struct planner *p, struct order *order)

@@ -152,6 +152,11 @@ uint64_t node_stuck_ns(const struct view *v)
     return STUCK_NS << ((v->cooling > 0) + (v->hand_backs > 0));
 }
 
+uint64_t node_short_since_ns(const struct node_row *node)
+{
+    return node->waiting_ns != 0 ? node->waiting_ns : node->pods_ns;
+}
+
 /* Pods wait so long for what their agent finds elsewhere. If ours were adopted while all that it
  * wants to have free rests, it would give ours back: pods come for what rests within as long again.
  */

@@ -226,7 +226,6 @@ struct node_row {
     uint64_t could_ns;      /* since when pods wait though the agent could grow; 0: they do not */
     uint64_t cooldown_ns;   /* the agent has failed and asks for nothing before this */
     uint64_t recheck_ns; /* soon after an adoption the agent gives surplus back: read again then */
-    uint64_t need_ns;    /* since when it wants something; 0: it does not */
     uint64_t hand_back_ns; /* until then an early ENI would be freed again */
 
     uint64_t recovered_ns, since_wall_ns, observe_sent_ns;
@@ -579,6 +578,8 @@ uint64_t node_stuck_ns(const struct view *v);
 uint64_t node_pause_ends_ns(const struct node_row *node, const struct view *v);
 uint64_t node_next_eni_ns(const struct planner *p, const struct node_row *node,
                           const struct view *v);
+/* Since when pods of a node that is short now wait, or hold more addresses than there are. */
+uint64_t node_short_since_ns(const struct node_row *node);
 /* Of a node whose ENIs are known. */
 uint32_t node_primary_subnet(const struct node_row *node);
 bool node_eligible(const struct planner *p, const struct node_row *node,

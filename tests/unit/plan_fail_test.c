@@ -448,6 +448,25 @@ TEST(plan_leftover, that_is_found_attached_is_none)
     story_end(s);
 }
 
+TEST(plan_leftover, that_is_gone_or_taken_is_not_tried_again)
+{
+    static const enum cloud_code codes[] = { CLOUD_ENI_GONE, CLOUD_ENI_IN_USE };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct story *s = needy();
+        struct story_eni *eni = leftover(s, "n1", "demo");
+        story_go(s);
+        story_saw(s, "attach n1 subnet-b ips=4 index=2 waiting eni-left");
+        eni->hidden = true;
+        story_ends(s, CLOUD_FAILED, codes[i], NULL);
+        story_forget(s);
+        story_wait(s, 10);
+        story_saw(s, "attach n1 subnet-");
+        story_saw_not(s, "eni-left");
+        story_end(s);
+    }
+}
+
 TEST(plan_leftover, an_attached_eni_that_would_outlive_its_instance_is_mended)
 {
     struct story *s = needy();

@@ -123,7 +123,7 @@ TEST(plan_turn, so_many_orders_are_under_way_at_once)
     expect_u64(orders_at_once(18, 0), 16);
 }
 
-TEST(plan_turn, who_has_waited_longest_goes_first_though_another_was_short_before)
+TEST(plan_turn, who_has_waited_longest_goes_first_whatever_else_has_changed)
 {
     struct story *s = story_one("t3.medium", 5, 0, 0);
 
@@ -136,12 +136,15 @@ TEST(plan_turn, who_has_waited_longest_goes_first_though_another_was_short_befor
     story_wait(s, 5);
     story_pods(s, "n1", 5, 1);
     story_wait(s, 5);
+    story_pods(s, "n2", 5, 2); /* another one */
     s->holds = true;
     story_forget(s);
     story_free(s, "b", 200);
     const char *first = strstr(s->trace, "attach n2");
     const char *second = strstr(s->trace, "attach n1");
     expect(first && second && first < second);
+    require(s->order_count == 2);
+    expect(s->orders[0].action.rank < s->orders[1].action.rank);
     story_end(s);
 }
 
