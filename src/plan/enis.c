@@ -242,11 +242,16 @@ static void keep_or_lose(struct planner *p, struct node_row *node, struct node_e
     }
     if (was_handed_back(p, old)) {
         /* One that was kept for long may follow soon: the agent will keep it, too. One that was
-         * freed soon was given against the agent's rule, whatever we think that it is. */
+         * freed soon was given against the agent's rule, whatever we think that it is; an older one
+         * that goes along with it says nothing else. */
         bool soon = node->enis_asked_ns < old->since_ns + HAND_BACK_NS; /* as last seen */
-        uint32_t times = node->hand_backs < 4 ? node->hand_backs + 1 : 4;
-        node->hand_backs = soon ? times : 0;
-        node->hand_back_ns = p->now_ns + (soon ? HAND_BACK_NS << (times - 1) : MINUTE_NS);
+        if (soon) {
+            node->hand_backs = smaller(node->hand_backs + 1, 4);
+            node->hand_back_ns = p->now_ns + (HAND_BACK_NS << (node->hand_backs - 1));
+        } else if (p->now_ns >= node->hand_back_ns) {
+            node->hand_backs = 0;
+            node->hand_back_ns = p->now_ns + MINUTE_NS;
+        }
         node->salt++; /* the token of an ENI that is gone must not name it again */
         plan_log(p, LOG_INFO, "%.*s no longer has %s: the agent freed it",
                  SLICE_ARG(plan_text(p, node->name)), old->id.text);

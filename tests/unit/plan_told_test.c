@@ -219,6 +219,25 @@ TEST(plan_hand_back, each_one_that_comes_soon_doubles_the_pause)
     story_end(s);
 }
 
+TEST(plan_hand_back, an_older_one_that_is_freed_later_does_not_end_the_pause)
+{
+    struct story *s = story_needy_held();
+
+    s->holds = false;
+    story_pods(s, "n1", 0, 0);
+    story_go(s);
+    story_wait(s, 500);
+    expect_u64(s->order_count, 2); /* the second one when the first was adopted */
+    story_forget_eni(s, "eni-new2");
+    story_enis(s, "n1");
+    story_is(s, "n1", PLAN_DECISION_HandedBack);
+    story_wait(s, 300);
+    story_enis(s, "n1");
+    uint32_t waited = after_hand_back(s, "eni-new1");
+    expect(waited >= 290 && waited <= 310); /* ten minutes after the second one's */
+    story_end(s);
+}
+
 TEST(plan_hand_back, says_when_the_next_may_follow)
 {
     struct story *s = story_needy_held();
