@@ -164,9 +164,6 @@ void leftover_deleted(struct planner *p, const struct aws_id *eni, bool deleted,
     if (leftover->pool != NONE) {
         report_pool_event(p, leftover->pool, EVENT_LeakedENIDeleted, false, text);
     }
-    if (leftover->node != NONE) {
-        plan_dirty(p, leftover->node);
-    }
     plan_log(p, LOG_INFO, "%.*s", SLICE_ARG(text));
 }
 

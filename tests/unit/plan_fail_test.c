@@ -458,7 +458,9 @@ TEST(plan_leftover, that_is_gone_or_taken_is_not_tried_again)
         story_go(s);
         story_saw(s, "attach n1 subnet-b ips=4 index=2 waiting eni-left");
         eni->hidden = true;
+        uint32_t before = s->observes;
         story_ends(s, CLOUD_FAILED, codes[i], NULL);
+        expect_u64(s->observes, before + 1); /* what has the node by now? */
         story_forget(s);
         story_wait(s, 10);
         story_saw(s, "attach n1 subnet-");

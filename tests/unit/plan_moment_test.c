@@ -301,6 +301,20 @@ static struct story *full_subnet_again(uint64_t *after_ns)
     return s;
 }
 
+static struct story *fragmented_subnet(uint64_t *after_ns)
+{
+    struct story *s = failed_with(CLOUD_NO_PREFIX);
+
+    *after_ns = s->planner->subnets[1].refused_blocks_until_ns - s->now_ns;
+    return s;
+}
+
+static bool has_blocks_again(struct story *s)
+{
+    story_read(s);
+    return !s->planner->subnets[1].refused_blocks;
+}
+
 TEST(plan_moment, when_what_was_refused_is_tried_again)
 {
     static const struct moment moments[] = {
@@ -313,6 +327,7 @@ TEST(plan_moment, when_what_was_refused_is_tried_again)
         { "what may have happened", unclear, 0, is_sent_again },
         { "a subnet, by a read after the refusal", full_subnet, 1, reopens },
         { "a subnet that refused twice", full_subnet_again, 0, reopens },
+        { "a subnet without a block", fragmented_subnet, 0, has_blocks_again },
     };
 
     CHECK(moments);

@@ -76,6 +76,27 @@ TEST(plan_refusal, each_cause_has_its_own_waits)
     }
 }
 
+TEST(plan_refusal, once_a_node_is_served_its_waits_begin_anew)
+{
+    struct story *s = story_needy_held();
+
+    story_go(s);
+    const struct node_row *node = &s->planner->nodes[0];
+    for (int try = 0; try < 6; try++) {
+        story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+        s->now_ns = node->backoff_ns;
+        story_read(s);
+        story_enis(s, "n1");
+        require(story_order(s) != NULL);
+    }
+    story_ends(s, CLOUD_DONE, CLOUD_OK, NULL);
+    story_pods(s, "n1", 5, 9); /* more than came */
+    require(story_order(s) != NULL);
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+    expect(node->backoff_ns > s->now_ns && node->backoff_ns <= s->now_ns + 5 * STORY_S);
+    story_end(s);
+}
+
 TEST(plan_refusal, what_cannot_be_deleted_waits_ever_longer)
 {
     struct story *s = story_one("t3.medium", 5, 200, 200);
@@ -94,6 +115,7 @@ TEST(plan_refusal, what_cannot_be_deleted_waits_ever_longer)
     story_step(s, &tick);
     for (int try = 0; try < 9; try++) {
         story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+        expect(story_order(s) == NULL);
         uint64_t until_ns = s->planner->leftovers[0].retry_ns;
         waits = arena_printf(&s->arena, "%.*s%u ", SLICE_ARG(waits),
                              (unsigned)((until_ns - s->now_ns) / STORY_S));

@@ -413,6 +413,26 @@ TEST(plan_rows, a_follower_mends_nothing)
     story_end(s);
 }
 
+TEST(plan_rows, a_pool_that_is_paused_or_dry_has_nothing_mended)
+{
+    for (int paused = 0; paused <= 1; paused++) {
+        struct story *s = story_one("t3.medium", 5, 200, 200);
+        struct story_eni *eni = story_eni(s, "n1", "b", 1, 5, 0);
+        eni->tags[eni->tag_count++] = (struct pair){ SLICE(TAG_INTENT), SLICE("headroom-1") };
+        eni->delete_on_termination = false;
+        s->pools[0].paused = paused;
+        s->pools[0].dry_run = !paused;
+        story_go(s);
+        story_wait(s, 61);
+        story_saw_nothing(s);
+        s->pools[0].paused = s->pools[0].dry_run = false;
+        story_send_pool(s, "default");
+        story_wait(s, 1);
+        story_saw(s, "attach n1 subnet-b ips=5 index=1 refresh eni-n1-agent-1");
+        story_end(s);
+    }
+}
+
 /* EC2 would give the ENI that is gone, or in use elsewhere, for the same token. */
 TEST(plan_rows, an_eni_that_is_gone_is_not_asked_for_by_its_token_again)
 {

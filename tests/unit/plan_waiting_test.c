@@ -111,6 +111,21 @@ TEST(plan_waiting, an_order_for_more_addresses_is_said_to_be_under_way)
     story_end(s);
 }
 
+TEST(plan_waiting, what_could_not_be_given_makes_the_node_read_again)
+{
+    struct story *s = at_the_limit(200, 3);
+
+    s->holds = true;
+    story_pods(s, "n1", 11, 1);
+    story_go(s);
+    story_saw(s, "assign n1 eni-n1-agent-2 ips=3");
+    s->deaf = true;
+    uint32_t before = s->observes;
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+    expect_u64(s->observes, before + 1);
+    story_end(s);
+}
+
 TEST(plan_waiting, a_dry_run_tells_addresses_for_an_eni_from_an_eni)
 {
     for (uint32_t prefixes = 0; prefixes <= 1; prefixes++) {
