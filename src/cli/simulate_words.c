@@ -114,13 +114,15 @@ static struct slice of_help(struct arena *arena, const struct world_result *agen
                             SLICE_ARG(simulate_count(arena, agent->pods_waited)),
                             SLICE_ARG(without));
     }
-    return arena_printf(arena,
-                        "With Headroom pods wait %.*f%% less: %.*s in all rather than %.*s, at "
-                        "most %.*s rather than %.*s.",
-                        less > 0.99 && less < 0.9995 ? 1 : 0, less * 100, SLICE_ARG(with),
-                        SLICE_ARG(without),
-                        SLICE_ARG(simulate_duration(arena, headroom->wait_max_s)),
-                        SLICE_ARG(simulate_duration(arena, agent->wait_max_s)));
+    bool shorter = headroom->wait_max_s < agent->wait_max_s * 0.995;
+    struct slice longest = simulate_duration(arena, headroom->wait_max_s);
+    return arena_printf(
+        arena,
+        "With Headroom pods wait %.*f%% less: %.*s in all rather than %.*s, at "
+        "most %.*s%s%.*s.",
+        less > 0.99 && less < 0.9995 ? 1 : 0, less * 100, SLICE_ARG(with), SLICE_ARG(without),
+        SLICE_ARG(longest), shorter ? " rather than " : " with or without it",
+        SLICE_ARG(shorter ? simulate_duration(arena, agent->wait_max_s) : SLICE("")));
 }
 
 /* "12 more than", "3 fewer than", "as many as". */
@@ -150,6 +152,27 @@ static struct slice of_cost(struct arena *arena, const struct world_result *agen
         SLICE_ARG(difference(arena, headroom->ec2_calls, agent->ec2_calls)));
 }
 
+/* What no address for pods could have helped. */
+static struct slice of_nodes(struct arena *arena, const struct world_result *r)
+{
+    struct slice instances = SLICE(""), pods = SLICE("");
+
+    if (r->launch_failures > 0) {
+        instances = arena_printf(arena,
+                                 " %.*s instance%s got no address in %s own subnet and never "
+                                 "came.",
+                                 SLICE_ARG(simulate_count(arena, r->launch_failures)),
+                                 r->launch_failures == 1 ? "" : "s",
+                                 r->launch_failures == 1 ? "its" : "their");
+    }
+    if (r->unscheduled > 0) {
+        pods = arena_printf(arena, " %.*s pod%s found no node with room.",
+                            SLICE_ARG(simulate_count(arena, r->unscheduled)),
+                            r->unscheduled == 1 ? "" : "s");
+    }
+    return arena_printf(arena, "%.*s%.*s", SLICE_ARG(instances), SLICE_ARG(pods));
+}
+
 struct slice simulate_verdict(struct arena *arena, const struct simulation *simulation)
 {
     const struct simulated *agent = &simulation->columns[WORLD_AGENT];
@@ -158,7 +181,8 @@ struct slice simulate_verdict(struct arena *arena, const struct simulation *simu
     if (!agent->there || !headroom->there) {
         return SLICE("");
     }
-    return arena_printf(arena, "%.*s %.*s",
+    return arena_printf(arena, "%.*s %.*s%.*s",
                         SLICE_ARG(of_help(arena, &agent->result, &headroom->result)),
-                        SLICE_ARG(of_cost(arena, &agent->result, &headroom->result)));
+                        SLICE_ARG(of_cost(arena, &agent->result, &headroom->result)),
+                        SLICE_ARG(of_nodes(arena, &headroom->result)));
 }

@@ -9,12 +9,15 @@
 
 #include "survey.h"
 
-enum { VPC_BLOCKS_MAX = 50 };
+enum { VPC_BLOCKS_MAX = 49 };
+
+#define SPARE_FIRST (UINT32_C(100) << 24 | UINT32_C(64) << 16) /* of RFC 6598, common for pods */
 
 struct snapshot_writer {
     struct cli *cli;
     const struct survey *survey;
     struct buf *out;
+    uint32_t spare; /* a /16 in which nothing is */
 };
 
 static void quoted(struct buf *out, struct slice text)
@@ -95,6 +98,16 @@ static void write_pairs(struct snapshot_writer *w, const char *name, const struc
 
 /* ---- the network ---- */
 
+static bool has_block(const uint32_t *blocks, uint32_t count, uint32_t block)
+{
+    uint32_t i = 0;
+
+    while (i < count && blocks[i] != block) {
+        i++;
+    }
+    return i < count;
+}
+
 /* "us-west-2" of us-west-2a and of us-west-2-lax-1a. */
 static struct slice region_of(struct slice zone)
 {
@@ -107,24 +120,25 @@ static struct slice region_of(struct slice zone)
     return (struct slice){ zone.data, at };
 }
 
-/* The VPC's own blocks are not read; the /16s around its subnets serve as well. */
+/* The VPC's own blocks are not read; the /16s around its subnets serve as well. One more has room
+ * for a subnet that somebody wants to try. */
 static void write_vpc(struct snapshot_writer *w)
 {
     uint32_t blocks[VPC_BLOCKS_MAX], count = 0;
 
     buf_addf(w->out, "vpc: {id: %s, cidrs: [", w->survey->subnets[0].vpc.text);
     for (uint32_t i = 0; i < w->survey->subnet_count; i++) {
-        uint32_t block = w->survey->subnets[i].cidr.base & UINT32_C(0xffff0000), k = 0;
-        while (k < count && blocks[k] != block) {
-            k++;
-        }
-        if (k == count && count < VPC_BLOCKS_MAX) {
-            buf_addf(w->out, "%s%u.%u.0.0/16", count > 0 ? ", " : "", block >> 24,
-                     block >> 16 & 255);
+        uint32_t block = w->survey->subnets[i].cidr.base & UINT32_C(0xffff0000);
+        if (!has_block(blocks, count, block) && count < VPC_BLOCKS_MAX) {
+            buf_addf(w->out, "%u.%u.0.0/16, ", block >> 24, block >> 16 & 255);
             blocks[count++] = block;
         }
     }
-    buf_add_text(w->out, "]}\n");
+    w->spare = SPARE_FIRST;
+    while (has_block(blocks, count, w->spare)) {
+        w->spare += UINT32_C(1) << 16;
+    }
+    buf_addf(w->out, "%u.%u.0.0/16]}\n", w->spare >> 24, w->spare >> 16 & 255);
 }
 
 static void write_route_tables(struct snapshot_writer *w)
@@ -280,6 +294,17 @@ static const struct eni *playable(const struct survey *survey, const struct surv
                : primary_of(survey, &node->instance);
 }
 
+/* Of both kinds: an agent that was switched to prefixes keeps what it had. */
+static void write_addresses(struct snapshot_writer *w, const struct eni *eni, const char *ips)
+{
+    if (eni->prefix_count > 0) {
+        buf_addf(w->out, ", prefixes: %u", eni->prefix_count);
+    }
+    if (eni->ip_count > 0) {
+        buf_addf(w->out, ", %s: %u", ips, eni->ip_count);
+    }
+}
+
 static void write_enis(struct snapshot_writer *w, const struct aws_id *instance)
 {
     bool some = false;
@@ -291,11 +316,7 @@ static void write_enis(struct snapshot_writer *w, const struct aws_id *instance)
             continue;
         }
         buf_addf(w->out, "%s{subnet: %s", some ? ", " : ", enis: [", eni->subnet.text);
-        if (eni->prefix_count > 0) {
-            buf_addf(w->out, ", prefixes: %u", eni->prefix_count);
-        } else if (eni->ip_count > 0) {
-            buf_addf(w->out, ", ips: %u", eni->ip_count);
-        }
+        write_addresses(w, eni, "ips");
         buf_add_char(w->out, '}');
         some = true;
     }
@@ -313,11 +334,7 @@ static void write_node(struct snapshot_writer *w, const struct survey_node *node
         buf_addf(w->out, "%s%s", i > 0 ? ", " : ", groups: [", primary->groups[i].text);
     }
     buf_add_text(w->out, primary->group_count > 0 ? "]" : "");
-    if (primary->prefix_count > 0) {
-        buf_addf(w->out, ", prefixes: %u", primary->prefix_count);
-    } else if (primary->ip_count > 0) {
-        buf_addf(w->out, ", secondary_ips: %u", primary->ip_count);
-    }
+    write_addresses(w, primary, "secondary_ips");
     if (node->node.max_pods > 0) {
         buf_addf(w->out, ", max_pods: %u", node->node.max_pods);
     }
@@ -348,6 +365,17 @@ static uint32_t write_nodes(struct snapshot_writer *w)
         }
     }
     return left_out;
+}
+
+/* ENIs of these nodes that a scenario has no place for. */
+static uint32_t odd_enis(const struct survey *survey)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < survey->eni_count; i++) {
+        count += survey->enis[i].card != 0 || survey->enis[i].type != ENI_STANDARD;
+    }
+    return count;
 }
 
 /* ---- Kubernetes ---- */
@@ -394,6 +422,11 @@ static void write_agent(struct snapshot_writer *w)
     for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
         buf_addf(w->out, "    %s: \"%s\"\n", switches[i].name,
                  switches[i].value ? "true" : "false");
+    }
+    if (!agent->prefix_delegation && agent->warm_prefix_target == AGENT_UNSET) {
+        buf_add_text(w->out,
+                     "    # What if prefixes? ENABLE_PREFIX_DELEGATION \"true\", and this one:\n"
+                     "    # WARM_PREFIX_TARGET: \"1\"\n");
     }
     write_text_setting(w->out, "CLUSTER_NAME", agent->cluster_name);
     write_text_setting(w->out, "ENI_CONFIG_LABEL_DEF", agent->eniconfig_label);
@@ -460,6 +493,43 @@ static enum err write_pools(struct snapshot_writer *w, struct error *error)
     return ERR_OK;
 }
 
+static void write_act(struct snapshot_writer *w, bool *some, const char *what, struct slice name)
+{
+    buf_addf(w->out, "%s  - {%s: ", *some ? "" : "demand:\n", what);
+    quoted(w->out, name);
+    *some = true;
+}
+
+/* The tags that make a subnet one of the first pool's. */
+static void write_pool_tags(struct snapshot_writer *w)
+{
+    const struct pool *pool = w->survey->pool_count > 0 ? &w->survey->pools[0] : NULL;
+
+    for (uint32_t i = 0; pool && i < pool->subnet_term_count; i++) {
+        if (pool->subnet_terms[i].tag_count == 0) {
+            continue;
+        }
+        for (uint32_t k = 0; k < pool->subnet_terms[i].tag_count; k++) {
+            buf_add_text(w->out, k == 0 ? ", tags: {" : ", ");
+            quoted(w->out, pool->subnet_terms[i].tags[k].key);
+            buf_add_text(w->out, ": ");
+            quoted(w->out, pool->subnet_terms[i].tags[k].value);
+        }
+        buf_add_char(w->out, '}');
+        return;
+    }
+}
+
+static struct slice some_node(const struct snapshot_writer *w)
+{
+    for (uint32_t i = 0; i < w->survey->node_count; i++) {
+        if (playable(w->survey, &w->survey->nodes[i])) {
+            return w->survey->nodes[i].node.name;
+        }
+    }
+    return SLICE("NODE");
+}
+
 /* After the nodes are Ready, before anything else happens. */
 static void write_demand(struct snapshot_writer *w)
 {
@@ -469,21 +539,29 @@ static void write_demand(struct snapshot_writer *w)
         const struct survey_node *node = &w->survey->nodes[i];
         uint32_t pods = node->holding + node->waiting;
         pods -= node->branch < pods ? node->branch : pods;
-        if (!playable(w->survey, node) || pods == 0) {
+        if (!playable(w->survey, node)) {
             continue;
         }
-        buf_addf(w->out, "%s  - {pods: ", some ? "" : "demand:\n");
-        quoted(w->out, arena_printf(&w->cli->arena, "on-%.*s", SLICE_ARG(node->node.name)));
-        buf_add_text(w->out, ", on: ");
-        quoted(w->out, node->node.name);
-        buf_addf(w->out, ", at: 10s, count: %u}\n", pods);
-        some = true;
+        if (node->node.unschedulable) {
+            write_act(w, &some, "cordon", node->node.name);
+            buf_add_text(w->out, ", at: 0s}\n");
+        }
+        if (pods > 0) {
+            write_act(w, &some, "pods",
+                      arena_printf(&w->cli->arena, "on-%.*s", SLICE_ARG(node->node.name)));
+            buf_add_text(w->out, ", on: ");
+            quoted(w->out, node->node.name);
+            buf_addf(w->out, ", at: 10s, count: %u}\n", pods);
+        }
     }
     buf_addf(w->out,
-             "%s  # What if? For instance:\n"
+             "%s  # What if? For instance (more: docs/tuning.md):\n"
              "  # - {pods: growth, at: 2m, every: 5s, until: 20m, count: 1}\n"
-             "  # - {drain: %s, at: 2m, over: 10m, free: 0}\n",
+             "  # - {drain: %s, at: 2m, over: 10m, free: 0}\n"
+             "  # - {nodes: ",
              some ? "" : "# demand:\n", w->survey->subnets[0].id.text);
+    quoted(w->out, some_node(w));
+    buf_add_text(w->out, ", at: 3m, count: 10}\n");
 }
 
 /* ---- all of it ---- */
@@ -497,18 +575,33 @@ static enum err write_scenario(struct snapshot_writer *w, struct error *error)
     if (survey->subnet_count == 0) {
         return error_set(error, ERR_NOT_FOUND, "the cluster has no node whose VPC could be read");
     }
-    buf_addf(w->out,
-             "# A cluster as `headroom snapshot` found it; `headroom simulate` plays it. Format: "
-             "docs/simulator.md.\ndescription: \"%.*s, %.*s\"\nduration: 30m\nregion: %.*s\n",
-             SLICE_ARG(survey->agent.cluster_name.len > 0 ? survey->agent.cluster_name
-                                                          : SLICE("a cluster")),
-             SLICE_ARG(when), SLICE_ARG(region_of(survey->subnets[0].zone)));
+    buf_addf(
+        w->out,
+        "# A cluster as `headroom snapshot` found it; `headroom simulate` plays it. Format: "
+        "docs/simulator.md.\n"
+        "# Guessed, since nobody tells: which addresses are free, and so how many whole /28 "
+        "there are; that nobody else takes any,\n"
+        "# that no pod ends, and that new pods may go to every node: their taints are left out."
+        "%s\n"
+        "description: \"%.*s, %.*s\"\nduration: 30m\nregion: %.*s\n",
+        survey->agent.prefix_delegation
+            ? ""
+            : "\n# Not read, as long as the agents use no prefixes: CIDR reservations of subnets.",
+        SLICE_ARG(survey->agent.cluster_name.len > 0 ? survey->agent.cluster_name
+                                                     : SLICE("a cluster")),
+        SLICE_ARG(when), SLICE_ARG(region_of(survey->subnets[0].zone)));
     write_vpc(w);
     write_route_tables(w);
     buf_add_text(w->out, "subnets:\n");
     for (uint32_t i = 0; i < survey->subnet_count; i++) {
         write_subnet(w, &survey->subnets[i]);
     }
+    buf_addf(w->out,
+             "  # What if there were one more?\n  # - {name: more, zone: %.*s, cidr: "
+             "%u.%u.0.0/20",
+             SLICE_ARG(survey->subnets[0].zone), w->spare >> 24, w->spare >> 16 & 255);
+    write_pool_tags(w);
+    buf_add_text(w->out, "}\n");
     write_groups(w);
     write_types(w);
     uint32_t left_out = write_nodes(w);
@@ -520,13 +613,18 @@ static enum err write_scenario(struct snapshot_writer *w, struct error *error)
     if (left_out > 0) {
         buf_addf(w->out, "# Left out: %u nodes that Headroom leaves alone.\n", left_out);
     }
+    if (odd_enis(survey) > 0) {
+        buf_addf(w->out,
+                 "# Left out: %u ENIs on further network cards, trunks, branches and EFAs.\n",
+                 odd_enis(survey));
+    }
     return err;
 }
 
 enum err cli_snapshot(struct cli *cli, struct error *error)
 {
     struct survey survey;
-    struct snapshot_writer w = { cli, &survey, &cli->out };
+    struct snapshot_writer w = { .cli = cli, .survey = &survey, .out = &cli->out };
     enum err err = survey_make(cli, &survey, error);
 
     if (err == ERR_OK) {

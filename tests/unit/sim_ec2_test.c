@@ -377,6 +377,24 @@ TEST(ec2sim, says_the_line_and_the_field_of_a_wrong_scenario)
     }
 }
 
+/* 59 addresses, two whole /28 at most: 22 single ones, anywhere, before the prefixes. */
+TEST(ec2sim, finds_the_prefixes_that_instances_have_whatever_stands_before_them)
+{
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct error error = { 0 };
+        struct sim_ec2 *ec2 = NULL;
+        require_ok(sim_ec2_new(SLICE("subnets:\n- {id: subnet-a, cidr: 10.0.0.0/26, free: 2}\n"
+                                     "instances:\n"
+                                     "- {name: n, type: m5.large, subnet: subnet-a, count: 2, "
+                                     "secondary_ips: 9}\n"
+                                     "- {name: m, type: m5.large, subnet: subnet-a, prefixes: 1, "
+                                     "enis: [{subnet: subnet-a, prefixes: 1}]}\n"),
+                               seed, 0, WALL_NS, &ec2, &error),
+                   &error);
+        sim_ec2_free(ec2);
+    }
+}
+
 TEST(ec2sim, answers_the_same_in_every_run_of_a_seed)
 {
     struct world first, second;

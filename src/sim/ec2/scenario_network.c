@@ -488,6 +488,51 @@ static enum err read_instance(struct sim_ec2 *ec2, const struct doc *row, struct
     return err;
 }
 
+/* ---- blocks for prefixes ---- */
+
+/* Single addresses lie anywhere, and would leave no whole /28 for the prefixes of instances that
+ * stand further down, though these had theirs before. */
+struct kept_blocks {
+    struct {
+        uint32_t subnet, base;
+    } * rows;
+    uint32_t count, capacity;
+};
+
+static void keep_blocks(struct sim_ec2 *ec2, struct kept_blocks *kept, struct slice name,
+                        uint64_t count)
+{
+    uint32_t subnet = sim_subnet_by_name(ec2, name), base = 0;
+
+    while (subnet != ROW_NONE && count-- > 0 &&
+           sim_space_hold_block(&ec2->subnets[subnet].space, sim_scatter(ec2), &base)) {
+        mem_reserve(&kept->rows, &kept->capacity, kept->count + 1, sizeof(*kept->rows));
+        kept->rows[kept->count].subnet = subnet;
+        kept->rows[kept->count++].base = base;
+    }
+}
+
+static void keep_all_blocks(struct sim_ec2 *ec2, const struct doc *list, struct kept_blocks *kept)
+{
+    for (const struct doc *row = doc_first(list); row; row = row->next) {
+        uint64_t count = doc_u64_or(doc_get(row, "count"), 1);
+        keep_blocks(ec2, kept, doc_text(doc_get(row, "subnet")),
+                    count * doc_u64_or(doc_get(row, "prefixes"), 0));
+        for (const struct doc *eni = doc_first(doc_get(row, "enis")); eni; eni = eni->next) {
+            keep_blocks(ec2, kept, doc_text(doc_get(eni, "subnet")),
+                        count * doc_u64_or(doc_get(eni, "prefixes"), 0));
+        }
+    }
+}
+
+static void let_go_blocks(struct sim_ec2 *ec2, struct kept_blocks *kept)
+{
+    for (uint32_t i = 0; i < kept->count; i++) {
+        sim_space_let_go_block(&ec2->subnets[kept->rows[i].subnet].space, kept->rows[i].base);
+    }
+    mem_free(kept->rows);
+}
+
 static enum err each(struct sim_ec2 *ec2, const struct doc *list, const char *what,
                      enum err (*read)(struct sim_ec2 *, const struct doc *, struct error *),
                      struct error *error)
@@ -520,7 +565,10 @@ enum err sim_scenario_network(struct sim_ec2 *ec2, const struct doc *top, struct
         err = read_groups(ec2, doc_get(top, "security_groups"), error);
     }
     if (err == ERR_OK) {
+        struct kept_blocks kept = { 0 };
+        keep_all_blocks(ec2, doc_get(top, "instances"), &kept);
         err = each(ec2, doc_get(top, "instances"), "instances", read_instance, error);
+        let_go_blocks(ec2, &kept);
     }
     return err == ERR_OK ? drain_subnets(ec2, doc_get(top, "subnets"), error) : err;
 }

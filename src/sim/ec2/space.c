@@ -198,6 +198,30 @@ bool sim_space_pick_block(struct sim_space *space, struct prng *prng, uint32_t *
     return false;
 }
 
+bool sim_space_hold_block(struct sim_space *space, struct prng *prng, uint32_t *ret)
+{
+    uint32_t blocks = space->size / SPACE_BLOCK;
+    uint32_t first = prng ? (uint32_t)prng_below(prng, blocks) : 0;
+
+    for (uint32_t i = 0; i < blocks; i++) {
+        uint32_t at = (first + i) % blocks * SPACE_BLOCK;
+        if (block_is_free(space, at, false)) {
+            *ret = space->cidr.base + at;
+            return sim_space_reserve(space, (struct cidr_reservation){ { *ret, 28 }, true });
+        }
+    }
+    return false;
+}
+
+void sim_space_let_go_block(struct sim_space *space, uint32_t base)
+{
+    for (uint32_t at = base - space->cidr.base, i = 0; i < SPACE_BLOCK; at++, i++) {
+        set_bit(space->held, at, false);
+        set_bit(space->held_prefix, at, false);
+        space->free += !bit(space->used, at);
+    }
+}
+
 uint32_t sim_space_free_blocks(const struct sim_space *space)
 {
     uint32_t count = 0;

@@ -47,6 +47,11 @@ bool sim_space_pick(struct sim_space *space, struct prng *prng, uint32_t *ret);
 /* A free /28: from a reservation of type prefix while there is one, then from what is not held. */
 bool sim_space_pick_block(struct sim_space *space, struct prng *prng, uint32_t *ret);
 
+/* Keeps a whole free /28 for sim_space_pick_block, as a reservation does, until it is let go; what
+ * was picked of it stays taken. False: there is none. */
+bool sim_space_hold_block(struct sim_space *space, struct prng *prng, uint32_t *ret);
+void sim_space_let_go_block(struct sim_space *space, uint32_t base);
+
 /* How many sim_space_pick_block could give. */
 uint32_t sim_space_free_blocks(const struct sim_space *space);
 
