@@ -47,6 +47,27 @@ TEST(plan_turn, a_foot_in_another_subnet_is_set_while_it_has_two_addresses_for_e
     expect(!gets_a_foothold(0, 1, false));
 }
 
+TEST(plan_turn, a_foot_is_set_in_a_healthy_subnet_though_it_will_not_last)
+{
+    struct story *s = story_one("m5.large", 9, 0, 200);
+
+    story_pods(s, "n1", 0, 0);
+    s->pools[0].paused = true;
+    s->holds = true;
+    story_go(s);
+    s->deaf = true;
+    struct subnet_row *b = &s->planner->subnets[1];
+    b->fast_per_s = b->slow_per_s = 2; /* 100 s */
+    b->declining_ns = SECOND_NS;
+    b->declined_ns = s->now_ns;
+    s->pools[0].paused = false;
+    story_send_pool(s, "default");
+    expect(subnet_dying(s->planner, 0, 1));
+    expect_u64(subnet_state_of(s->planner, 0, 1), SUBNET_Healthy);
+    story_saw(s, "attach n1 subnet-b ips=0");
+    story_end(s);
+}
+
 /* n1's own subnet is empty, it wants nothing yet, and b has so much, eight of them in reserve. */
 static bool gets_a_bare_one(uint32_t b, uint32_t min_ips)
 {
