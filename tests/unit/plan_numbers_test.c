@@ -611,6 +611,7 @@ TEST(plan_numbers, reads_are_as_frequent_as_what_may_happen_asks)
     expect_u64(pace_at(0.28, 100, 1), 2000);  /* 100.8 */
     expect_u64(pace_at(0, 100, 101), 10000);
     expect_u64(pace_at(0, 100, 100), 30000);
+    expect_u64(pace_at(1, 1, 1), 2000);
     expect_u64(pace_at(1, 0, 1), 10000); /* nothing is left to watch */
 }
 

@@ -49,21 +49,24 @@ TEST(plan_turn, a_foot_in_another_subnet_is_set_while_it_has_two_addresses_for_e
 
 TEST(plan_turn, a_foot_is_set_in_a_healthy_subnet_though_it_will_not_last)
 {
-    struct story *s = story_one("m5.large", 9, 0, 200);
+    struct story *s = story_begin();
 
-    story_pods(s, "n1", 0, 0);
-    s->pools[0].paused = true;
+    story_subnet(s, "b", 200);
+    story_subnet(s, "a", 0);
+    story_node(s, "n1", "m5.large", "a", 9);
+    story_pool(s, "default")->paused = true;
     s->holds = true;
     story_go(s);
     s->deaf = true;
-    struct subnet_row *b = &s->planner->subnets[1];
+    uint32_t handle = subnet_handle(s->planner, &s->subnets[0].id);
+    struct subnet_row *b = &s->planner->subnets[handle];
     b->fast_per_s = b->slow_per_s = 2; /* 100 s */
     b->declining_ns = SECOND_NS;
     b->declined_ns = s->now_ns;
     s->pools[0].paused = false;
     story_send_pool(s, "default");
-    expect(subnet_dying(s->planner, 0, 1));
-    expect_u64(subnet_state_of(s->planner, 0, 1), SUBNET_Healthy);
+    expect(subnet_dying(s->planner, 0, handle));
+    expect_u64(subnet_state_of(s->planner, 0, handle), SUBNET_Healthy);
     story_saw(s, "attach n1 subnet-b ips=0");
     story_end(s);
 }
