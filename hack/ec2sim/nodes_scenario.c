@@ -106,7 +106,8 @@ static enum err read_settings(struct nodes *nodes, struct error *error)
 
 enum err nodes_read_scenario(struct nodes *nodes, struct error *error)
 {
-    static const char *const fields[] = { "agent", "eniConfigs", "schedule", "retry", NULL };
+    static const char *const fields[] = { "agent", "eniConfigs", "schedule",
+                                          "retry", "serving",    NULL };
     const struct doc *doc = NULL;
     struct slice retry = { 0 };
     enum err err = yaml_parse(&nodes->arena, nodes->config.scenario, nodes->config.scenario_name,

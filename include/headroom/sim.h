@@ -155,7 +155,9 @@ struct sim_agent_config {
     uint64_t seed;              /* phase of its timers, map order */
     uint64_t warm_start_ns;     /* when it starts, monotonic */
     uint64_t wall_offset_ns;    /* wall time less monotonic time: for the tag createdAt */
-    bool trace;                 /* keep happenings for sim_agent_trace; costs memory */
+    bool serving;    /* has been for long: knows its ENIs; warm_start_ns is its loop's phase */
+    uint64_t now_ns; /* serving: since when it is looked at, at most warm_start_ns */
+    bool trace;      /* keep happenings for sim_agent_trace; costs memory */
 };
 
 struct sim_agent *sim_agent_new(const struct sim_agent_config *config, struct sim_ec2 *ec2);

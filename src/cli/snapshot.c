@@ -413,7 +413,7 @@ static void write_agent(struct snapshot_writer *w)
         { "ENABLE_IPv6", agent->ipv6 },
     };
 
-    buf_add_text(w->out, "kubernetes:\n  agent:\n");
+    buf_add_text(w->out, "kubernetes:\n  serving: true # the agents run already\n  agent:\n");
     write_target(w->out, "WARM_ENI_TARGET", agent->warm_eni_target);
     write_target(w->out, "WARM_IP_TARGET", agent->warm_ip_target);
     write_target(w->out, "MINIMUM_IP_TARGET", agent->minimum_ip_target);
@@ -530,7 +530,7 @@ static struct slice some_node(const struct snapshot_writer *w)
     return SLICE("NODE");
 }
 
-/* After the nodes are Ready, before anything else happens. */
+/* Before anything else happens. */
 static void write_demand(struct snapshot_writer *w)
 {
     bool some = false;
@@ -551,7 +551,7 @@ static void write_demand(struct snapshot_writer *w)
                       arena_printf(&w->cli->arena, "on-%.*s", SLICE_ARG(node->node.name)));
             buf_add_text(w->out, ", on: ");
             quoted(w->out, node->node.name);
-            buf_addf(w->out, ", at: 10s, count: %u}\n", pods);
+            buf_addf(w->out, ", at: 0s, count: %u}\n", pods);
         }
     }
     buf_addf(w->out,
@@ -565,6 +565,23 @@ static void write_demand(struct snapshot_writer *w)
 }
 
 /* ---- all of it ---- */
+
+/* Those of EC2 by default; of what is used already there must be more. */
+static void write_quotas(struct snapshot_writer *w)
+{
+    const uint64_t enis = 5000, nau = 64000;
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < w->survey->eni_count; i++) {
+        units += 1 + w->survey->enis[i].ip_count + w->survey->enis[i].prefix_count;
+    }
+    if (w->survey->eni_count > enis / 2 || units > nau / 2) {
+        buf_addf(
+            w->out, "quotas: {enis: %llu, nau: %llu} # guessed: twice what is used\n",
+            (unsigned long long)(enis > 2 * w->survey->eni_count ? enis : 2 * w->survey->eni_count),
+            (unsigned long long)(nau > 2 * units ? nau : 2 * units));
+    }
+}
 
 static enum err write_scenario(struct snapshot_writer *w, struct error *error)
 {
@@ -591,6 +608,7 @@ static enum err write_scenario(struct snapshot_writer *w, struct error *error)
                                                      : SLICE("a cluster")),
         SLICE_ARG(when), SLICE_ARG(region_of(survey->subnets[0].zone)));
     write_vpc(w);
+    write_quotas(w);
     write_route_tables(w);
     buf_add_text(w->out, "subnets:\n");
     for (uint32_t i = 0; i < survey->subnet_count; i++) {

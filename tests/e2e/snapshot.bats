@@ -51,7 +51,8 @@ PYTHON
     diff "$WORK/really" "$WORK/written"
     grep -q 'prefixes: 1, secondary_ips' "$WORK/cluster.yaml"
 
-    # At rest nothing moves: what simulate plays stays as the cluster is, the cordoned node too.
+    # At rest nothing moves: what simulate plays stays as the cluster is, the cordoned node too, and no agent asks EC2 for anything.
+    jq -e '.agent.ec2_calls == 0 and .agent.enis_attached == 0' "$WORK/played.json"
     jq -e '.agent.subnets | all(.free_least == .free_begin and .free_end == .free_begin)' "$WORK/played.json"
     grep -q 'cordon: "node-b1", at: 0s' "$WORK/cluster.yaml"
     # What it cannot know it says.

@@ -195,6 +195,45 @@ TEST(sim_world, plays_a_part_of_subnets_with_reservations)
     world_free(world);
 }
 
+#define SERVING                                                                                    \
+    "subnets:\n"                                                                                   \
+    "  - {name: a, zone: us-west-2a, cidr: 10.0.0.0/20, free: 40, tags: {pool: pods}}\n"           \
+    "instances:\n"                                                                                 \
+    "  - {name: n, type: m5.large, subnet: a, count: 150, secondary_ips: 9,\n"                     \
+    "     enis: [{subnet: a, ips: 9}]}\n"                                                          \
+    "kubernetes: {serving: true, agent: {CLUSTER_NAME: sim, WARM_IP_TARGET: \"9\"}}\n"             \
+    "pools:\n"                                                                                     \
+    "  - {name: default, spec: {subnetSelectorTerms: [{tags: {pool: pods}}]}}\n"
+
+/* What a snapshot holds is at rest: 150 agents that started at once would be throttled, tag their
+ * ENIs, and give back what their pods, which come later, hold in truth. */
+TEST(sim_world, goes_on_from_agents_that_serve_already)
+{
+    struct buf scenario;
+    struct world_result result;
+    struct world_series series;
+
+    buf_init(&scenario, 1 << 20);
+    buf_add_text(&scenario, SERVING "demand:\n");
+    for (int i = 1; i <= 150; i++) {
+        buf_addf(&scenario, "  - {pods: on-%d, on: n-%d, at: 0s, count: 9}\n", i, i);
+    }
+    struct world *world = begin(arena_slice(test_arena(), buf_slice(&scenario)).data, WORLD_AGENT,
+                                1, false);
+    while (world_run(world, UINT64_MAX / 4)) {
+    }
+    world_result(world, &result);
+    world_series(world, &series);
+    expect_u64(result.pods_started, 1350);
+    expect_u64(result.pods_waited, 0);
+    expect_u64(result.ec2_calls, 0);
+    for (uint32_t i = 0; i < series.count; i++) {
+        expect_u64(series.free[i], 40);
+    }
+    world_free(world);
+    buf_done(&scenario);
+}
+
 static void expect_remark(const char *scenario, const char *wanted)
 {
     struct world *world = begin(scenario, WORLD_HEADROOM, 1, false);
@@ -231,6 +270,8 @@ TEST(sim_world, remarks_on_what_was_hardly_meant)
     expect_remark(NETWORK_OF(", AWS_VPC_K8S_CNI_LOGLEVEL: debug"), "not modelled");
     expect_remark(joined(two, "a}]}\n"), NULL);
     expect_remark(joined(two, "b}]}\n"), "line 7: pool p has nodes in us-west-2a and no subnet");
+    expect_remark(joined(two, "a}]}\nquotas: {nau: 1}\n"),
+                  "there are 1 network address units, and quotas.nau is 1");
     expect_remark(joined(two, "c}]}\n"), "pool p selects no subnet");
     expect_remark(joined(two, "a}], dryRun: true}\n"), "dryRun: true");
 }

@@ -344,6 +344,25 @@ void agent_scan(struct sim_agent *agent)
     adopt_next(agent, TAKES_DESCRIBE_NS);
 }
 
+void agent_know_enis(struct sim_agent *agent)
+{
+    uint32_t count = 0;
+    const struct eni *enis = agent_attached(agent, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0) {
+            agent->primary = enis[i].id;
+            agent->primary_subnet = enis[i].subnet;
+        }
+        if (is_managed(agent, &enis[i])) {
+            agent_setup(agent, &enis[i]);
+        }
+    }
+    agent->version = sim_ec2_instance_version(agent->ec2, &agent->instance);
+    agent->stats.ec2_calls = agent->stats.ec2_errors = 0; /* that was long ago */
+    arena_done(&agent->scratch);
+}
+
 /* An ENI that is no longer attached, or no longer managed, is dropped with the addresses that its
  * pods hold. */
 static void sweep(struct sim_agent *agent)

@@ -317,6 +317,13 @@ struct sim_agent *sim_agent_new(const struct sim_agent_config *config, struct si
     agent->warm_prefixes = at_least_0(settings->warm_prefix_target, 0);
     agent->targets_defined = agent->warm_ips > 0 || agent->minimum_ips > 0;
     agent->next_ns = config->warm_start_ns;
+    if (config->serving) {
+        agent->now_ns = config->now_ns;
+        agent_know_enis(agent);
+        agent_started(agent);
+        agent->slot_ns = config->warm_start_ns + AGENT_HALF_LOOP_NS;
+        schedule(agent);
+    }
     return agent;
 }
 

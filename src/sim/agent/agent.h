@@ -215,7 +215,9 @@ void agent_pool_step(struct sim_agent *agent); /* ops from ASSIGN on */
 bool agent_low(const struct sim_agent *agent, const struct store_stats *stats);
 
 /* adopt.c */
-void agent_scan(struct sim_agent *agent);       /* the start's look at all ENIs */
+void agent_scan(struct sim_agent *agent);
+/* As if it had scanned, tagged and set up long ago. */
+void agent_know_enis(struct sim_agent *agent);  /* the start's look at all ENIs */
 void agent_reconcile(struct sim_agent *agent);  /* the loop's */
 void agent_adopt_step(struct sim_agent *agent); /* OP_TAG, OP_SETUP */
 /* Puts an ENI that the metadata service shows into the store. */

@@ -421,7 +421,7 @@ static enum err run_one(struct sim_ec2 *ec2, const struct doc *row, struct sim_r
     }
     run->dns_name = name;
     if (!sim_instance_run(ec2, run, &instance, &problem)) {
-        return sim_doc_fail(error, row, "%.*s has no room for this instance: %s: %s",
+        return sim_doc_fail(error, row, "this instance cannot be in %.*s: %s: %s",
                             SLICE_ARG(doc_text(doc_get(row, "subnet"))), problem.code,
                             problem.message);
     }

@@ -250,6 +250,8 @@ static void start_agent(struct world *world, uint32_t row, uint64_t delay_ns)
         .max_pods = node->max_pods + HOST_PODS,
         .seed = world->config.seed * 1000003 + row,
         .warm_start_ns = world->now_ns + delay_ns,
+        .serving = world->serving && world->now_ns == world->begin_ns,
+        .now_ns = world->now_ns,
         .wall_offset_ns = WORLD_BEGIN_WALL_NS - world->begin_ns,
         .trace = world->node_count <= TRACED_NODES,
     };
@@ -258,7 +260,10 @@ static void start_agent(struct world *world, uint32_t row, uint64_t delay_ns)
     if (eniconfig) {
         config.eniconfig = *eniconfig;
     }
+    bool throttles = world->ec2->throttle;
+    world->ec2->throttle = throttles && !config.serving; /* what it asked, it asked long ago */
     node->agent = sim_agent_new(&config, world->ec2);
+    world->ec2->throttle = throttles;
     world_agent_changed(world, row);
 }
 

@@ -328,6 +328,23 @@ static void remark_pool(struct world *world, uint32_t row, uint32_t line)
     }
 }
 
+static void remark_quotas(struct world *world)
+{
+    const struct doc *quotas = doc_get(world->top, "quotas");
+    const struct sim_ec2 *ec2 = world->ec2;
+
+    if (ec2->live_enis >= ec2->quota_enis) {
+        remark(world, quotas ? quotas->line : 0,
+               "there are %u ENIs, and quotas.enis is %u: nobody can create one more",
+               ec2->live_enis, ec2->quota_enis);
+    }
+    if (ec2->nau >= ec2->quota_nau) {
+        remark(world, quotas ? quotas->line : 0,
+               "there are %u network address units, and quotas.nau is %u: no ENI can be attached",
+               ec2->nau, ec2->quota_nau);
+    }
+}
+
 void world_remark_all(struct world *world)
 {
     const struct doc *pool = doc_first(doc_get(world->top, "pools"));
@@ -346,5 +363,6 @@ void world_remark_all(struct world *world)
                served(world, ROW_NONE, SLICE("")), world->node_count);
     }
     remark_settings(world);
+    remark_quotas(world);
     remark_times(world);
 }

@@ -150,7 +150,9 @@ static enum err read_eniconfigs(struct world *world, const struct doc *list, str
 static enum err read_kubernetes(struct world *world, const struct doc *kubernetes,
                                 struct error *error)
 {
-    static const char *const keys[] = { "agent", "eniConfigs", "schedule", "retry", NULL };
+    static const char *const keys[] = {
+        "agent", "eniConfigs", "schedule", "retry", "serving", NULL
+    };
 
     if (kubernetes) {
         enum err err = sim_doc_keys(kubernetes, "kubernetes", keys, error);
@@ -161,6 +163,9 @@ static enum err read_kubernetes(struct world *world, const struct doc *kubernete
     world->retry_ns = 10 * SIM_S;
     world->env = doc_get(kubernetes, "agent");
     enum err err = read_time(kubernetes, "retry", &world->retry_ns, error);
+    if (err == ERR_OK) {
+        err = doc_read_bool(doc_get(kubernetes, "serving"), "serving", &world->serving, error);
+    }
     if (err == ERR_OK) {
         err = read_eniconfigs(world, doc_get(kubernetes, "eniConfigs"), error);
     }

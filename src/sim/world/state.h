@@ -228,6 +228,7 @@ struct world {
     struct eniconfig *eniconfigs;
     uint32_t eniconfig_count;
     uint64_t retry_ns; /* the kubelet's back-off */
+    bool serving;      /* agents that are there from the begin are not started then */
     struct world_pool *pools;
     uint32_t pool_count;
     struct world_group *groups;
