@@ -76,6 +76,25 @@ TEST(plan_refusal, each_cause_has_its_own_waits)
     }
 }
 
+TEST(plan_refusal, that_says_the_node_is_otherwise_than_thought_has_it_read_at_once)
+{
+    static const enum cloud_code codes[] = { CLOUD_INDEX_IN_USE, CLOUD_ATTACH_LIMIT,
+                                             CLOUD_IP_LIMIT,     CLOUD_ENI_GONE,
+                                             CLOUD_ENI_IN_USE,   CLOUD_TOKEN_MISMATCH };
+
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        struct story *s = story_needy_held();
+        story_go(s);
+        s->deaf = true;
+        uint32_t before = s->observes;
+        story_ends(s, CLOUD_FAILED, codes[i], NULL);
+        if (s->observes != before + 1) {
+            test_fail("after %s it was not", cloud_code_name(codes[i]));
+        }
+        story_end(s);
+    }
+}
+
 TEST(plan_refusal, once_a_node_is_served_its_waits_begin_anew)
 {
     struct story *s = story_needy_held();

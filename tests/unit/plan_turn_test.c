@@ -71,6 +71,21 @@ TEST(plan_turn, a_foot_is_set_in_a_healthy_subnet_though_it_will_not_last)
     story_end(s);
 }
 
+TEST(plan_turn, where_nobody_has_enough_the_first_subnet_counts_as_the_others)
+{
+    struct story *s = story_begin();
+
+    story_subnet(s, "b", 8 + 1 + 2); /* two beyond the reserve and the ENI's own */
+    story_subnet(s, "a", 0);
+    story_node(s, "n1", "t3.medium", "a", 5);
+    story_pool(s, "default");
+    story_pods(s, "n1", 5, 4);
+    s->holds = true;
+    story_go(s);
+    story_saw(s, "attach n1 subnet-b ips=2");
+    story_end(s);
+}
+
 /* n1's own subnet is empty, it wants nothing yet, and b has so much, eight of them in reserve. */
 static bool gets_a_bare_one(uint32_t b, uint32_t min_ips)
 {
