@@ -210,6 +210,8 @@ static void write_json(const struct simulation *simulation, struct buf *out)
 
     json_start(&json, out);
     json_begin_object(&json);
+    json_field_text(&json, "apiVersion", SLICE("headroom.dev/v1alpha1"));
+    json_field_text(&json, "kind", SLICE("Simulation"));
     json_field_text(&json, "scenario", simulation->name);
     json_field_text(&json, "description", simulation->description);
     json_key(&json, "remarks");
@@ -229,6 +231,23 @@ static void write_json(const struct simulation *simulation, struct buf *out)
     }
     json_end_object(&json);
     buf_add_char(out, '\n');
+}
+
+static enum err write_yaml(struct arena *arena, const struct simulation *simulation,
+                           struct buf *out, struct error *error)
+{
+    const struct doc_limits limits = { .bytes = OUTPUT_MAX, .nodes = 8 << 20 };
+    const struct doc *doc = NULL;
+    struct buf json;
+
+    buf_init(&json, OUTPUT_MAX);
+    write_json(simulation, &json);
+    enum err err = json_parse(arena, buf_slice(&json), &limits, &doc, error);
+    buf_done(&json);
+    if (err == ERR_OK) {
+        yaml_write(doc, 0, out);
+    }
+    return err;
 }
 
 /* ---- playing ---- */
@@ -413,11 +432,31 @@ static enum err check_options(struct options *options, struct error *error)
         options->format = SLICE("table"); /* what the other commands call it */
     }
     if (err == ERR_OK && !slice_is(options->format, "table") &&
-        !slice_is(options->format, "json")) {
-        return error_set(error, ERR_INVALID, "--format takes table or json, not \"%.*s\"",
+        !slice_is(options->format, "json") && !slice_is(options->format, "yaml")) {
+        return error_set(error, ERR_INVALID, "--format takes table, json or yaml, not \"%.*s\"",
                          SLICE_ARG(options->format));
     }
     return err;
+}
+
+/* Before minutes of playing rather than after them. */
+static enum err check_html(struct arena *arena, struct slice html, struct slice scenario,
+                           struct error *error)
+{
+    size_t folder = html.len;
+
+    while (folder > 0 && html.data[folder - 1] != '/') {
+        folder--;
+    }
+    struct slice path = { html.data, folder };
+    if (html.len > 0 && slice_eq(html, scenario)) {
+        return error_set(error, ERR_INVALID, "--html would overwrite the scenario %.*s",
+                         SLICE_ARG(html));
+    }
+    if (folder > 0 && !io_file_exists(arena_slice(arena, path).data)) {
+        return error_set(error, ERR_NOT_FOUND, "--html: there is no folder %.*s", SLICE_ARG(path));
+    }
+    return ERR_OK;
 }
 
 static enum err play_all(struct arena *arena, struct slice path, const struct options *options,
@@ -462,6 +501,8 @@ static enum err write_all(struct arena *arena, const struct options *options,
     }
     if (err == ERR_OK && slice_is(options->format, "json")) {
         write_json(simulation, &out);
+    } else if (err == ERR_OK && slice_is(options->format, "yaml")) {
+        err = write_yaml(arena, simulation, &out, error);
     } else if (err == ERR_OK) {
         write_table(arena, simulation, &out);
         write_subnets(arena, simulation, &out);
@@ -488,7 +529,7 @@ static int fail(const struct error *error, int status)
 static void fill_flags(struct options *options, struct flag flags[CLI_SIMULATE_FLAGS])
 {
     const struct flag table[CLI_SIMULATE_FLAGS] = {
-        { "format", 'o', FLAG_TEXT, "table|json", NULL, "table", "how the results are printed",
+        { "format", 'o', FLAG_TEXT, "table|json|yaml", NULL, "table", "how the results are printed",
           &options->format },
         { "html", 0, FLAG_TEXT, "FILE", NULL, "",
           "writes a page with plots to FILE, which needs nothing\nelse", &options->html },
@@ -546,6 +587,9 @@ int cli_simulate(int argc, char *const *argv)
     err = check_options(&options, &error);
     if (err == ERR_OK) {
         err = read_numbers(&options, simulation, &error);
+    }
+    if (err == ERR_OK) {
+        err = check_html(&arena, options.html, operand, &error);
     }
     if (err == ERR_OK) {
         err = play_all(&arena, operand, &options, simulation, &error);

@@ -96,10 +96,11 @@ static struct slice of_help(struct arena *arena, const struct world_result *agen
         return SLICE("No pod waits for an address, with Headroom or without.");
     }
     if (less < 0.005 && less > -0.005) {
-        return arena_printf(
-            arena, "Headroom changes nothing here: pods wait %.*s in all, %s.", SLICE_ARG(with),
-            headroom->avoidable_stall_s < 0.05 ? "and no subnet or node had an address for them"
-                                               : "though they could have been helped");
+        return arena_printf(arena,
+                            "Headroom changes nothing here: pods wait %.*s in all, of it %.*s "
+                            "while there was an address for them.",
+                            SLICE_ARG(with),
+                            SLICE_ARG(simulate_duration(arena, headroom->avoidable_stall_s)));
     }
     if (less < 0) {
         return arena_printf(arena,
