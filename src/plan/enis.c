@@ -162,7 +162,6 @@ bool enis_see(struct planner *p, const struct eni *eni, struct seen_eni *ret)
             .unmanaged = facts.no_manage || (!facts.instance && !p->agent.manage_untagged &&
                                              eni->device_index > 0),
             .owner_tag = facts.owner,
-            .instance_tag = facts.instance,
             .delete_on_termination = eni->delete_on_termination,
             .pool = strings_hold(&p->strings, facts.pool),
         },
@@ -349,7 +348,6 @@ void enis_attached(struct planner *p, const struct order *order)
             .prefixes = small(order->prefixes),
             .device_index = (uint8_t)order->device_index,
             .ours = true,
-            .instance_tag = true,
         };
         (void)add_eni(p, node, &eni);
     }

@@ -177,7 +177,7 @@ struct node_eni {
     bool told;        /* users know that the agent does not adopt it */
     bool provisional; /* from a result, not yet from a read */
     bool delete_on_termination;
-    bool owner_tag, instance_tag;
+    bool owner_tag;
     uint64_t since_ns;  /* attached, or first seen */
     uint64_t unseen_ns; /* when the agent has found them */
     uint32_t pool;      /* string: whose ENI it is; 0: not ours */

@@ -116,6 +116,20 @@ TEST(plan_refusal, once_a_node_is_served_its_waits_begin_anew)
     story_end(s);
 }
 
+TEST(plan_refusal, is_forgotten_when_another_order_of_the_node_succeeds)
+{
+    struct story *s = story_needy_held();
+
+    story_go(s);
+    story_pods(s, "n1", 5, 12);
+    expect_u64(s->order_count, 2); /* five addresses each */
+    story_ends(s, CLOUD_FAILED, CLOUD_INVALID, NULL);
+    story_is(s, "n1", PLAN_DECISION_Backoff);
+    story_ends(s, CLOUD_DONE, CLOUD_OK, NULL);
+    expect_u64(s->order_count, 3);
+    story_end(s);
+}
+
 TEST(plan_refusal, what_cannot_be_deleted_waits_ever_longer)
 {
     struct story *s = story_one("t3.medium", 5, 200, 200);
