@@ -9,7 +9,7 @@ $(BIN)/plan-bench: $(OBJ)/bench/plan_bench.o $(LIB)
 $(OBJ)/bench/%.o: hack/bench/%.c $(OBJ)/flags
 	$(compile)
 
-# The simulated day of 5,000 nodes: what waits, what is held, what it costs; some five minutes of one core.
+# The simulated day of 5,000 nodes: what waits, what is held, what it costs; some four minutes of one core.
 .PHONY: bench-day
 bench-day: $(BIN)/headroom ## simulate a day of 5,000 nodes, with and without Headroom; ARGS="--scale 0.1"
 	$(Q)hack/bench/day $(ARGS)
