@@ -153,8 +153,10 @@ TEST(plan_rows, orders_that_have_ended_make_room_for_others)
     }
     expect(s->order_count >= 10);
     expect(s->planner->order_count <= 2);
-    /* What has no number is of no order. */
+    /* What has no number is of no order, and not of a row that is free. */
     struct plan_event event = { .kind = PLAN_RESULT, .result = { .stage = CLOUD_DONE } };
+    story_wait(s, 1);
+    expect_u64(s->planner->orders[0].id, 0);
     story_step(s, &event);
     story_end(s);
 }
