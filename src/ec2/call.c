@@ -307,18 +307,28 @@ static struct call *next_waiting(struct ec2 *ec2, bool mutation, uint64_t after)
     return next;
 }
 
+static void run(struct ec2 *ec2, bool mutations)
+{
+    uint64_t after = 0;
+
+    for (struct call *call = next_waiting(ec2, mutations, after); call;
+         call = next_waiting(ec2, mutations, after)) {
+        after = call->sequence;
+        (void)try_send(ec2, call);
+    }
+}
+
+void ec2_calls_repeat(struct ec2 *ec2)
+{
+    run(ec2, true);
+}
+
 /* Mutations' calls first; among equals the older one. What a `done` starts meanwhile is newer: it
  * has its turn too. */
 void ec2_calls_run(struct ec2 *ec2)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        uint64_t after = 0;
-        for (struct call *call = next_waiting(ec2, pass == 0, after); call;
-             call = next_waiting(ec2, pass == 0, after)) {
-            after = call->sequence;
-            (void)try_send(ec2, call);
-        }
-    }
+    run(ec2, true);
+    run(ec2, false);
 }
 
 uint64_t ec2_calls_deadline_ns(struct ec2 *ec2)

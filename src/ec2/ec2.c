@@ -225,6 +225,7 @@ void ec2_step(struct ec2 *ec2, const struct ec2_input *input, struct ec2_output 
 
     take_input(ec2, input);
     ec2_identity_run(ec2);
+    ec2_calls_repeat(ec2); /* what was throttled has its turn before what is new */
     ec2_mutations_admit(ec2);
     if (!ec2->stopping) {
         ec2_reads_run(ec2);

@@ -290,6 +290,7 @@ void ec2_call_next_page(struct ec2 *ec2, struct call *call, struct slice token);
 void ec2_pages_add(struct call *call, struct page_rows *rows, const void *items, uint32_t count,
                    size_t size);
 bool ec2_calls_crowded(const struct ec2 *ec2); /* a new mutation had better wait */
+void ec2_calls_repeat(struct ec2 *ec2);        /* sends what mutations have to repeat */
 void ec2_calls_run(struct ec2 *ec2);           /* sends what may go */
 void ec2_calls_reap(struct ec2 *ec2);          /* forgets what ended in the last step */
 bool ec2_calls_fetch(struct ec2 *ec2, const struct fetch_event *event); /* false: not ours */

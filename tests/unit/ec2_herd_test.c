@@ -278,6 +278,20 @@ TEST(ec2, serves_a_thousand_nodes_from_its_third_of_the_account_the_neediest_fir
     expect(throttled <= agents_alone(NODES, took_ms * WORLD_MS));
 }
 
+/* The first creates meet an account whose bucket agents have drunk empty. */
+TEST(ec2, repeats_what_was_throttled_before_it_begins_what_is_less_needy)
+{
+    start_story(120, 0);
+    world_control(&world, "POST", "/_sim/fault",
+                  "{\"kind\":\"throttle\",\"action\":\"CreateNetworkInterface\",\"count\":14}");
+    all_want();
+    expect(world_run(&world, 1200 * WORLD_SECOND, all_met));
+    printf("     measured: %u overtook\n", overtakers());
+    expect(overtakers() <= 16); /* what the burst paid for before all were told */
+    expect_one_eni_each();
+    world_end(&world);
+}
+
 /* ---- whatever is lost ---- */
 
 static const char *const faults[] = {
