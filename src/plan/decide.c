@@ -459,7 +459,7 @@ static void serve(struct planner *p, uint32_t handle)
         plan_dirty(p, handle);
         return;
     }
-    if (want.want != WANT_ASSIGN && !pools_take(p, node->pool, false)) {
+    if (forbidden(p, handle) != PLAN_DECISION_NoPool) {
         plan_dirty(p, handle);
         return;
     }

@@ -52,8 +52,12 @@ static void touch_all(struct planner *p)
     }
 }
 
+/* Of orders that went out together the first that is refused tells all. */
 static void hold_quota(struct planner *p, enum cloud_code code)
 {
+    if (p->quota != CLOUD_OK && p->now_ns < p->quota_until_ns) {
+        return;
+    }
     p->quota = code;
     p->quota_until_ns = p->now_ns + jitter(p, MINUTE_NS, 10 * MINUTE_NS, p->quota_tries++);
     touch_all(p);
@@ -61,6 +65,9 @@ static void hold_quota(struct planner *p, enum cloud_code code)
 
 static void hold_denied(struct planner *p)
 {
+    if (p->denied && p->now_ns < p->denied_until_ns) {
+        return;
+    }
     p->denied = true;
     p->denied_until_ns = p->now_ns + jitter(p, 30 * SECOND_NS, 10 * MINUTE_NS, p->denied_tries++);
     touch_all(p);

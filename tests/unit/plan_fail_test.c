@@ -195,6 +195,45 @@ TEST(plan_fail, a_quota_stops_all_nodes_and_one_order_probes)
     story_end(s);
 }
 
+/* Three nodes want an ENI at the end of each hold; the first that is refused speaks for all. */
+static void one_probes(enum cloud_code code)
+{
+    struct story *s = needy();
+
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n2", 5, 1);
+    story_node(s, "n3", "t3.medium", "a", 5);
+    story_pods(s, "n3", 5, 1);
+    story_go(s);
+    expect_u64(story_count(s, "attach n"), 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        story_ends(s, CLOUD_FAILED, code, NULL);
+    }
+    story_wait(s, 61); /* the first hold: three refusals at once are one */
+    for (uint32_t probe = 0; probe < 3; probe++) {
+        uint32_t waited = 0;
+        story_forget(s);
+        story_ends(s, CLOUD_FAILED, code, NULL);
+        story_saw_nothing(s);
+        while (story_count(s, "attach n") == 0 && waited++ < 700) {
+            story_wait(s, 1);
+        }
+        expect_u64(story_count(s, "attach n"), 1);
+        expect(waited >= 15);
+    }
+    story_end(s);
+}
+
+TEST(plan_fail, nobody_follows_a_probe_that_the_quota_refuses)
+{
+    one_probes(CLOUD_NAU_LIMIT);
+}
+
+TEST(plan_fail, nobody_follows_a_probe_that_lacks_a_permission)
+{
+    one_probes(CLOUD_DENIED);
+}
+
 TEST(plan_fail, an_unclear_outcome_is_asked_again_with_the_same_token)
 {
     struct story *s = needy();
