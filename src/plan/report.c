@@ -506,9 +506,9 @@ struct slice report_detail(const struct planner *p, struct arena *arena,
             SLICE_ARG(seconds_left(p, arena, p->denied ? p->denied_until_ns : node->backoff_ns)),
             SLICE_ARG(counts));
     case PLAN_DECISION_HandedBack:
-        return arena_printf(arena, "the next one may follow %.*s: %.*s",
+        return arena_printf(arena, "the next one may follow %.*s%s: %.*s",
                             SLICE_ARG(seconds_left(p, arena, node_next_eni_ns(p, node, v))),
-                            SLICE_ARG(counts));
+                            v->waiting == 0 ? ", sooner when a pod waits" : "", SLICE_ARG(counts));
     case PLAN_DECISION_NoPool:
     case PLAN_DECISION_Excluded:
     case PLAN_DECISION_Incomplete:

@@ -250,7 +250,8 @@ TEST(plan_hand_back, says_when_the_next_may_follow)
     story_enis(s, "n1");
     story_is(s, "n1", PLAN_DECISION_HandedBack);
     expect_slice(story_decision(s, "n1").detail,
-                 "the next one may follow in 600 s: 0 of 5 addresses are in use, no pod waits, the "
+                 "the next one may follow in 600 s, sooner when a pod waits: 0 of 5 addresses are "
+                 "in use, no pod waits, the "
                  "agent wants 5 free");
     story_end(s);
 }
