@@ -258,6 +258,8 @@ struct pool {
 
 /* Defaults as in the CRD, for fields that old objects lack. */
 void pool_default(struct pool *ret);
+/* The fields of a SubnetPool's spec, as crds/ has them; NULL ends. */
+extern const char *const pool_fields[];
 /* Deep copy: everything that `from` borrows is copied into the arena. */
 void pool_copy(struct arena *arena, const struct pool *from, struct pool *ret);
 

@@ -107,22 +107,6 @@ static const struct doc *served_version(const struct doc *crd)
 
 static bool check_crd(struct doctor *d)
 {
-    static const char *const fields[] = {
-        "subnetSelectorTerms",
-        "nodeSelector",
-        "weight",
-        "securityGroupSelectorTerms",
-        "watermarks",
-        "reservedIPs",
-        "headroom",
-        "strategy",
-        "addressing",
-        "limits",
-        "onNodeExhausted",
-        "maxDataAge",
-        "paused",
-        "dryRun",
-    };
     const struct slice mend = SLICE("kubectl apply -f crds/");
     const struct doc *crd = NULL;
     struct error error = { 0 };
@@ -148,10 +132,10 @@ static bool check_crd(struct doctor *d)
     }
     const struct doc *spec = doc_at(version, "schema", "openAPIV3Schema", "properties", "spec",
                                     "properties");
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (!doc_get(spec, fields[i])) {
+    for (size_t i = 0; pool_fields[i]; i++) {
+        if (!doc_get(spec, pool_fields[i])) {
             doctor_found(d, "crd-outdated", mend,
-                         "the CRD is older than this program: it has no spec.%s", fields[i]);
+                         "the CRD is older than this program: it has no spec.%s", pool_fields[i]);
             return true;
         }
     }

@@ -198,6 +198,22 @@ uint32_t amount_of(struct amount amount, uint32_t total)
     return amount.percent ? (uint32_t)((uint64_t)amount.value * total / WHOLE) : amount.value;
 }
 
+const char *const pool_fields[] = { "subnetSelectorTerms",
+                                    "nodeSelector",
+                                    "weight",
+                                    "securityGroupSelectorTerms",
+                                    "watermarks",
+                                    "reservedIPs",
+                                    "headroom",
+                                    "strategy",
+                                    "addressing",
+                                    "onNodeExhausted",
+                                    "limits",
+                                    "maxDataAge",
+                                    "paused",
+                                    "dryRun",
+                                    NULL };
+
 void pool_default(struct pool *ret)
 {
     const uint64_t minute_ns = UINT64_C(60000000000);

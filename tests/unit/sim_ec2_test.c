@@ -361,7 +361,7 @@ TEST(ec2sim, says_the_line_and_the_field_of_a_wrong_scenario)
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\n- {id: subnet-b, cidr: 10.0.0.128/25}",
           "overlaps subnet-a" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\ninstances:\n- {subnet: none}",
-          "line 4: there is no subnet none; there are subnet-a" },
+          "line 4: there is no subnet none; there is subnet-a" },
         { "subnets:\n- {id: subnet-a, cidr: 10.0.0.0/24}\ninstances:\n"
           "- {subnet: subnet-a, type: m99.huge}",
           "m99.huge" },

@@ -24,6 +24,34 @@ enum err sim_doc_fail(struct error *error, const struct doc *doc, const char *fo
     return error_set(error, ERR_INVALID, "line %u: %s", doc && doc->line ? doc->line : 1, text);
 }
 
+enum err sim_doc_unknown(struct arena *arena, const struct doc *doc, const char *what,
+                         struct slice name, const struct slice *known, uint32_t count,
+                         struct error *error)
+{
+    enum { LISTED = 8 };
+    struct slice list = SLICE(""), meant = SLICE("");
+    size_t nearest = name.len < 4 ? 2 : 3;
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t far = slice_distance(name, known[i]);
+        if (far < nearest) {
+            nearest = far;
+            meant = known[i];
+        }
+        if (i < LISTED) {
+            list = arena_printf(arena, "%.*s%s%.*s", SLICE_ARG(list), i > 0 ? ", " : "",
+                                SLICE_ARG(known[i]));
+        }
+    }
+    if (meant.len > 0) {
+        return sim_doc_fail(error, doc, "there is no %s %.*s; did you mean %.*s?", what,
+                            SLICE_ARG(name), SLICE_ARG(meant));
+    }
+    return sim_doc_fail(error, doc, "there is no %s %.*s; there %s %.*s%s", what, SLICE_ARG(name),
+                        count == 1 ? "is" : "are", SLICE_ARG(count == 0 ? SLICE("none") : list),
+                        count > LISTED ? " ..." : "");
+}
+
 static enum err unknown_key(const struct doc *at, const char *what, const char *const *known,
                             struct error *error)
 {

@@ -26,7 +26,10 @@ enum err sim_doc_tags(struct sim_ec2 *ec2, const struct doc *doc, struct sim_tag
 enum err sim_doc_id(const struct doc *row, const char *prefix, struct aws_id *ret,
                     struct error *error) ERR_CHECKED;
 
-/* There is no subnet of this name: which ones there are. */
+/* "there is no node nod-1; did you mean node-1?", or the first few that there are. */
+enum err sim_doc_unknown(struct arena *arena, const struct doc *doc, const char *what,
+                         struct slice name, const struct slice *known, uint32_t count,
+                         struct error *error) ERR_CHECKED;
 enum err sim_doc_no_subnet(struct sim_ec2 *ec2, const struct doc *doc, struct slice name,
                            struct error *error) ERR_CHECKED;
 

@@ -237,31 +237,14 @@ static struct slice name_or_id(const struct sim_subnet *subnet)
 enum err sim_doc_no_subnet(struct sim_ec2 *ec2, const struct doc *doc, struct slice name,
                            struct error *error)
 {
-    enum { LISTED = 8 };
-    struct slice meant = SLICE(""), list = SLICE("");
-    size_t nearest = name.len < 4 ? 2 : 3;
+    struct slice *known = ARENA_ARRAY(&ec2->arena, struct slice, ec2->subnet_count);
 
     for (uint32_t i = 0; i < ec2->subnet_count; i++) {
-        struct slice known = name_or_id(&ec2->subnets[i]);
-        size_t far = slice_distance(name, known);
-        if (far < nearest) {
-            nearest = far;
-            meant = known;
-        }
-        if (i < LISTED) {
-            list = arena_printf(&ec2->arena, "%.*s%s%.*s", SLICE_ARG(list), i > 0 ? ", " : "",
-                                SLICE_ARG(known));
-        }
+        known[i] = name_or_id(&ec2->subnets[i]);
     }
-    if (name.len == 0) {
-        return sim_doc_fail(error, doc, "subnet is missing");
-    }
-    if (meant.len > 0) {
-        return sim_doc_fail(error, doc, "there is no subnet %.*s; did you mean %.*s?",
-                            SLICE_ARG(name), SLICE_ARG(meant));
-    }
-    return sim_doc_fail(error, doc, "there is no subnet %.*s; there are %.*s%s", SLICE_ARG(name),
-                        SLICE_ARG(list), ec2->subnet_count > LISTED ? " ..." : "");
+    return name.len == 0
+               ? sim_doc_fail(error, doc, "subnet is missing")
+               : sim_doc_unknown(&ec2->arena, doc, "subnet", name, known, ec2->subnet_count, error);
 }
 
 /* After the instances have theirs: other tenants take addresses until `free` are left. */

@@ -76,35 +76,16 @@ static bool is_launched(const struct names *names, struct slice name)
     return false;
 }
 
-/* "there is no node nod-1; did you mean node-1?", or the first few that there are. */
 static enum err refuse(const struct names *names, const struct act *act, const char *what,
                        struct slice name, const struct interner *known, struct error *error)
 {
-    enum { LISTED = 6 };
     const struct doc at = { .line = act->line };
-    struct slice list = SLICE(""), meant = SLICE("");
-    size_t nearest = name.len < 4 ? 2 : 3;
+    struct slice *all = ARENA_ARRAY(names->arena, struct slice, known->count);
 
     for (uint32_t i = 0; i < known->count; i++) {
-        struct slice one = interner_get(known, i);
-        size_t far = slice_distance(name, one);
-        if (far < nearest) {
-            nearest = far;
-            meant = one;
-        }
-        if (i < LISTED) {
-            list = arena_printf(names->arena, "%.*s%s%.*s", SLICE_ARG(list), i > 0 ? ", " : "",
-                                SLICE_ARG(one));
-        }
+        all[i] = interner_get(known, i);
     }
-    if (meant.len > 0) {
-        return sim_doc_fail(error, &at, "there is no %s %.*s; did you mean %.*s?", what,
-                            SLICE_ARG(name), SLICE_ARG(meant));
-    }
-    return sim_doc_fail(error, &at, "there is no %s %.*s; there %s %.*s%s", what, SLICE_ARG(name),
-                        known->count == 1 ? "is" : "are",
-                        SLICE_ARG(known->count == 0 ? SLICE("none") : list),
-                        known->count > LISTED ? " ..." : "");
+    return sim_doc_unknown(names->arena, &at, what, name, all, known->count, error);
 }
 
 static enum err check_node(const struct names *names, const struct act *act, struct slice name,

@@ -204,25 +204,11 @@ static const struct doc *with_ids(struct world *world, const struct doc *spec)
 /* A field that the API server would refuse. */
 static enum err check_spec(const struct doc *spec, struct error *error)
 {
-    static const char *const keys[] = { "subnetSelectorTerms",
-                                        "nodeSelector",
-                                        "weight",
-                                        "securityGroupSelectorTerms",
-                                        "watermarks",
-                                        "reservedIPs",
-                                        "headroom",
-                                        "strategy",
-                                        "addressing",
-                                        "onNodeExhausted",
-                                        "limits",
-                                        "maxDataAge",
-                                        "paused",
-                                        "dryRun",
-                                        NULL };
     static const char *const nodes[] = { "matchLabels", "matchExpressions", NULL };
     static const char *const watermarks[] = { "low", "high", NULL };
     static const char *const room[] = { "minIPsPerNode", "leadTime", "maxENIsPerNode", NULL };
     static const char *const limits[] = { "attachPerMinute", "maxENIs", NULL };
+    static const char *const lists[] = { "subnetSelectorTerms", "securityGroupSelectorTerms" };
     static const char *const term[] = { "id", "tags", NULL };
     static const struct {
         const char *field;
@@ -232,13 +218,13 @@ static enum err check_spec(const struct doc *spec, struct error *error)
                   { "headroom", room },
                   { "limits", limits } };
 
-    enum err err = sim_doc_keys(spec, "spec", keys, error);
+    enum err err = sim_doc_keys(spec, "spec", pool_fields, error);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && err == ERR_OK; i++) {
         const struct doc *part = doc_get(spec, parts[i].field);
         err = part ? sim_doc_keys(part, parts[i].field, parts[i].keys, error) : ERR_OK;
     }
     for (size_t i = 0; i < 2; i++) {
-        const struct doc *at = doc_first(doc_get(spec, keys[i == 0 ? 0 : 3]));
+        const struct doc *at = doc_first(doc_get(spec, lists[i]));
         for (; at && err == ERR_OK; at = at->next) {
             err = sim_doc_keys(at, "a selector term", term, error);
         }
