@@ -747,6 +747,23 @@ TEST(plan_leftover, of_a_node_or_pool_that_goes_is_deleted_in_silence)
     story_end(s);
 }
 
+TEST(plan_leftover, is_still_its_nodes_when_another_node_goes)
+{
+    struct story *s = idle();
+
+    leftover(s, "eni-left");
+    story_node(s, "n2", "t3.medium", "a", 5);
+    story_pods(s, "n2", 1, 0);
+    story_go(s);
+    node_gone(s, "n2");
+    story_free(s, "a", 0);
+    story_pods(s, "n1", 5, 1);
+    story_wait(s, 5);
+    story_saw(s, "eni-left");
+    expect_u64(story_count(s, "attach n1"), 1);
+    story_end(s);
+}
+
 TEST(plan_leftover, several_are_kept_apart)
 {
     struct story *s = idle();

@@ -382,6 +382,10 @@ TEST(plan_pool, selects_security_groups_by_tag)
     story_step(s, &event);
     expect_text(s->status.conditions[1].reason, "SecurityGroupsNotFound");
     expect_text(s->status.conditions[0].reason, "SecurityGroupsNotFound");
+    /* Whoever mends the pool is told at once, and not after the next read of the groups. */
+    s->pools[0].group_term_count = 0;
+    story_send_pool(s, "default");
+    expect_text(s->status.conditions[1].reason, "SubnetsFound");
     story_end(s);
 }
 
