@@ -30,6 +30,20 @@ void index_done(struct index *index)
     *index = (struct index){ .key = index->key };
 }
 
+/* The first slot from `at` on with this hash, or the empty one that ends the search: a quarter of
+ * the slots is empty at any time. */
+static uint32_t probe(const struct index *index, uint32_t hash, uint32_t at)
+{
+    uint32_t mask = index->size - 1;
+
+    for (at &= mask; index->slots[at].row != 0; at = (at + 1) & mask) {
+        if (index->slots[at].row != SLOT_DELETED && index->slots[at].hash == hash) {
+            break;
+        }
+    }
+    return at;
+}
+
 /* The slot that holds the key, or INDEX_NONE. */
 static uint32_t find_slot(const struct index *index, const void *rows, struct slice key)
 {
@@ -37,12 +51,9 @@ static uint32_t find_slot(const struct index *index, const void *rows, struct sl
         return INDEX_NONE;
     }
     uint32_t hash = index_hash(key);
-    uint32_t mask = index->size - 1;
-    /* Ends: a quarter of the slots is empty at any time. */
-    for (uint32_t at = hash & mask; index->slots[at].row != 0; at = (at + 1) & mask) {
-        const struct index_slot *slot = &index->slots[at];
-        if (slot->row != SLOT_DELETED && slot->hash == hash &&
-            slice_eq(index->key(rows, slot->row - 1), key)) {
+    for (uint32_t at = probe(index, hash, hash); index->slots[at].row != 0;
+         at = probe(index, hash, at + 1)) {
+        if (slice_eq(index->key(rows, index->slots[at].row - 1), key)) {
             return at;
         }
     }
@@ -101,17 +112,9 @@ void index_fetch(const struct index *index, uint32_t hash)
 
 uint32_t index_guess(const struct index *index, uint32_t hash)
 {
-    if (index->count == 0) {
-        return INDEX_NONE;
-    }
-    uint32_t mask = index->size - 1;
-    for (uint32_t at = hash & mask; index->slots[at].row != 0; at = (at + 1) & mask) {
-        const struct index_slot *slot = &index->slots[at];
-        if (slot->row != SLOT_DELETED && slot->hash == hash) {
-            return slot->row - 1;
-        }
-    }
-    return INDEX_NONE;
+    uint32_t row = index->count == 0 ? 0 : index->slots[probe(index, hash, hash)].row;
+
+    return row == 0 ? INDEX_NONE : row - 1;
 }
 
 void index_add(struct index *index, const void *rows, uint32_t handle)
